@@ -1,0 +1,159 @@
+/**
+ * The snapshot: the whole configuration at one version, as plain data (it crosses threads and machines).
+ * YAML is what people write (schema.ts); this is what it means: defaults filled in, durations in
+ * milliseconds, sizes in bytes, secrets substituted.
+ */
+import type { DialectName } from "../dialects/form.ts";
+import type { JsonObject } from "../lib/json.ts";
+
+export interface Snapshot {
+  /** Content hash of what was loaded; changes whenever anything in it does. */
+  readonly version: string;
+  readonly gateway: string;
+  readonly server: ServerConfig;
+  readonly admin: ListenConfig;
+  readonly accessLog: AccessLogConfig;
+  readonly providers: readonly ProviderConfig[];
+  readonly models: readonly ModelConfig[];
+  readonly consumers: readonly ConsumerConfig[];
+  readonly domains: readonly DomainConfig[];
+}
+
+export interface ListenConfig {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface ServerConfig {
+  readonly listen: ListenConfig;
+  /** 0: one a core. */
+  readonly workers: number;
+  readonly drainTimeoutMs: number;
+  readonly maxBodyBytes: number;
+  readonly maxHeaderBytes: number;
+  /** From connection (or the end of the last request) to the end of the header. */
+  readonly headersTimeoutMs: number;
+  /** From the first byte of a request to the last byte of its body. */
+  readonly requestTimeoutMs: number;
+  /** An idle keep-alive connection lives this long. */
+  readonly keepAliveTimeoutMs: number;
+  /** Open connections a worker takes; more are closed at once. */
+  readonly maxConnections: number;
+  /** Silence in a stream after which a heartbeat comment is sent. */
+  readonly heartbeatMs: number;
+  readonly tls?: { readonly cert: string; readonly key: string };
+}
+
+export interface AccessLogConfig {
+  /** `stdout`, `none`, or a file's path. */
+  readonly output: string;
+}
+
+export interface TimeoutsConfig {
+  readonly connectMs: number;
+  /** From dispatch to the first content token; for a non-stream answer, to its head. */
+  readonly firstTokenMs: number;
+  /** Silence of the upstream after its first token. */
+  readonly idleMs: number;
+  /** The whole request, all attempts together. */
+  readonly totalMs: number;
+}
+
+export interface CredentialConfig {
+  readonly name: string;
+  readonly apiKey: string;
+  readonly weight: number;
+}
+
+export interface NodeConfig {
+  /** Base URL with the path prefix (`https://api.openai.com/v1`), no trailing slash. */
+  readonly url: string;
+}
+
+export interface ProviderConfig {
+  readonly name: string;
+  readonly dialect: DialectName;
+  /** `builtin` answers inside the gateway (the offline test provider); `http` goes to nodes. */
+  readonly kind: "http" | "builtin";
+  readonly engine: string;
+  readonly nodes: readonly NodeConfig[];
+  /** Empty: no credential is sent. */
+  readonly credentials: readonly CredentialConfig[];
+  readonly timeouts: TimeoutsConfig;
+  /** Connections to one node, a worker. */
+  readonly maxConnections: number;
+  /** Header names and values added to every request to this provider. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface MiddlewareConfig {
+  readonly name: string;
+  /** As written; the filter's own schema validates and completes it at compile time. */
+  readonly options: JsonObject;
+}
+
+export interface TargetConfig {
+  readonly provider: string;
+  /** Upstream model. */
+  readonly model: string;
+  readonly weight: number;
+  /** 0 first; a higher number is used when the lower ones cannot serve. */
+  readonly priority: number;
+  readonly filters: readonly MiddlewareConfig[];
+}
+
+/** What a retry may follow. `connect` covers every connection failure before the first token. */
+export type RetryCause = "connect" | "429" | "5xx" | "firstTokenTimeout";
+
+export interface ModelConfig {
+  readonly name: string;
+  readonly aliases: readonly string[];
+  readonly targets: readonly TargetConfig[];
+  readonly balance: { readonly policy: "weighted" | "round-robin" };
+  readonly retry: { readonly attempts: number; readonly on: readonly RetryCause[] };
+  /** Other user models, tried in order. */
+  readonly fallbacks: readonly string[];
+}
+
+export interface GrantConfig {
+  /** A user model's name, or `*`, or a prefix ending in `*`. */
+  readonly model: string;
+}
+
+export interface KeyConfig {
+  readonly name: string;
+  /** SHA-256 of the key, 64 hex digits. */
+  readonly hash: string;
+  /** Milliseconds since the epoch; absent: never. */
+  readonly expiresAt?: number;
+  /** Narrower than the consumer's; absent: the consumer's. */
+  readonly grants?: readonly GrantConfig[];
+}
+
+export interface ConsumerConfig {
+  readonly name: string;
+  readonly grants: readonly GrantConfig[];
+  readonly keys: readonly KeyConfig[];
+}
+
+export interface RouteConfig {
+  /** `/v1/*` (that prefix and all below), or an exact path. */
+  readonly path: string;
+  /** Client dialects that answer here; empty: a middleware answers. */
+  readonly apis: readonly DialectName[];
+  readonly middlewares: readonly MiddlewareConfig[];
+  /** Bounds a request on this route instead of the provider's total timeout. */
+  readonly timeoutMs?: number;
+  /** Adds the `x-sluice-*` headers to answers. */
+  readonly exposeHeaders: boolean;
+  /** Fields that a target cannot take are left out and named in `x-sluice-dropped`, instead of refused. */
+  readonly dropUnsupported: boolean;
+}
+
+export interface DomainConfig {
+  /** Lower case, no port; `*` = any other host; `*.example.com` = any name below. */
+  readonly host: string;
+  /** Absent: every consumer. */
+  readonly consumers?: readonly string[];
+  readonly routes: readonly RouteConfig[];
+}

@@ -1,0 +1,69 @@
+/**
+ * The filter contract. A filter is a definition with a schema for its options; `create` runs at compile
+ * time and returns an object with only the hooks that it needs. The pipeline is composed once: a hook
+ * nobody has costs nothing. A short circuit (denial, preflight, cache hit) is a return value.
+ */
+import type { IncomingHttpHeaders } from "node:http";
+import type { ZodType } from "zod";
+import type { Operation } from "../dialects/contract.ts";
+import type { ChatAnswer, ChatEvent, ChatRequest } from "../dialects/form.ts";
+import type { JsonObject } from "../lib/json.ts";
+
+/** What a request filter sees of a client's request. */
+export interface RequestView {
+  readonly requestId: string;
+  readonly method: string;
+  /** Normalised path, without the query. */
+  readonly path: string;
+  readonly host: string;
+  readonly headers: IncomingHttpHeaders;
+}
+
+/** A whole answer that a request filter gives instead of the upstream. */
+export interface ShortCircuit {
+  readonly status: number;
+  /** Names and values, alternating. */
+  readonly headers: readonly string[];
+  readonly body: string;
+}
+
+/** Acts on the client's request and on what goes back to the client. */
+export interface RequestFilter {
+  /** Runs before authentication; the body has not been read. Throws SluiceError to refuse. */
+  beforeAuthentication?(request: RequestView): ShortCircuit | undefined;
+  /** Adds to the headers (names and values, alternating) of whatever is answered, errors included. */
+  answerHead?(request: RequestView, headers: string[]): void;
+  /** Lowers (or raises) the body limit of this route, in bytes. */
+  readonly maxBodyBytes?: number;
+}
+
+/** Handles one stream: called for each event, passes on what should go further. */
+export type EventFilter = (event: ChatEvent, emit: (event: ChatEvent) => void) => void;
+
+/** Acts when a request is forwarded to one target, and on that target's answer. */
+export interface ModelFilter {
+  /** Changes the request's internal form. Having it means that the body is parsed. */
+  request?(request: ChatRequest): void;
+  /** Changes the body as it will be sent, in the target's dialect. Having it means that the body is parsed. */
+  wireRequest?(body: JsonObject, operation: Operation): void;
+  /** Changes a whole answer. Having it means that answers are parsed. */
+  answer?(answer: ChatAnswer): void;
+  /** Makes the filter of one stream. Having it means that stream events are parsed. */
+  createEventFilter?(): EventFilter;
+}
+
+interface DefinitionBase<Options> {
+  /** As YAML names it. */
+  readonly name: string;
+  readonly schema: ZodType<Options>;
+}
+
+export interface RequestFilterDefinition<Options> extends DefinitionBase<Options> {
+  readonly kind: "request";
+  create(options: Options): RequestFilter;
+}
+
+export interface ModelFilterDefinition<Options> extends DefinitionBase<Options> {
+  readonly kind: "model";
+  create(options: Options): ModelFilter;
+}
