@@ -1,0 +1,147 @@
+import { IndexRing } from "../lib/index-ring.ts";
+import type { Outcome } from "./entry.ts";
+import {
+  CLEARED_WORDS,
+  CLOSED_WORD,
+  FLAGS_WORD,
+  HEADER_WORDS,
+  HIGH_WATER_WORD,
+  ID_BYTE,
+  ID_LENGTH_WORD,
+  INTEGER_FIELD,
+  MAX_ID_BYTES,
+  NUMBER_FIELD,
+  OPENED_WORD,
+  OUTCOME_INDEX,
+  OUTCOME_WORD,
+  REJECTED_WORD,
+  SLOT_BYTES,
+  SLOT_DOUBLES,
+  SLOT_WORDS,
+  STATE_DONE,
+  STATE_OPEN,
+  STATE_WORD,
+  usageSlotCount,
+  usageTableParts,
+} from "./usage-layout.ts";
+import type { Flag, IntegerField, NumberField } from "./usage-layout.ts";
+
+const QUESTION_MARK = 63;
+
+/**
+ * The worker's side of the usage table. `open` when a request starts, setters as it goes on, `close` once at its
+ * end; between the two a crash of the worker leaves the slot to the main thread, which accounts for it.
+ * A slot belongs to its request from `open` to `close` and must not be touched after.
+ */
+export class UsageWriter {
+  readonly #header: Int32Array;
+  readonly #words: Int32Array;
+  readonly #doubles: Float64Array;
+  readonly #bytes: Uint8Array;
+  readonly #done: IndexRing;
+  readonly #returned: IndexRing;
+  /** Free slots, the last used on top: few slots stay warm instead of all taking turns. */
+  readonly #free: Int32Array;
+  readonly #slotCount: number;
+  #freeCount = 0;
+  #fresh = 0;
+  #opened: number;
+  #closed: number;
+
+  /** @param buffer from `createUsageBuffer`, new or reset by the reader. */
+  constructor(buffer: SharedArrayBuffer) {
+    this.#slotCount = usageSlotCount(buffer);
+    const parts = usageTableParts(this.#slotCount);
+    this.#header = new Int32Array(buffer, 0, HEADER_WORDS);
+    this.#words = new Int32Array(buffer, parts.slots, this.#slotCount * SLOT_WORDS);
+    this.#doubles = new Float64Array(buffer, parts.slots, this.#slotCount * SLOT_DOUBLES);
+    this.#bytes = new Uint8Array(buffer, parts.slots, this.#slotCount * SLOT_BYTES);
+    this.#done = new IndexRing(buffer, parts.doneRing, this.#slotCount);
+    this.#returned = new IndexRing(buffer, parts.returnedRing, this.#slotCount);
+    this.#free = new Int32Array(this.#slotCount);
+    this.#opened = Atomics.load(this.#header, OPENED_WORD);
+    this.#closed = Atomics.load(this.#header, CLOSED_WORD);
+  }
+
+  /** Requests opened and not closed. */
+  get inFlight(): number {
+    return (this.#opened - this.#closed) | 0;
+  }
+
+  /**
+   * Takes a slot for a request.
+   * @param requestId ASCII, at most 128 bytes are kept. @param startedAt milliseconds since the epoch.
+   * @returns the slot, or -1 if none is free: answer 503 `overloaded`.
+   */
+  open(requestId: string, startedAt: number): number {
+    const slot = this.#take();
+    if (slot < 0) {
+      Atomics.store(this.#header, REJECTED_WORD, ((this.#header[REJECTED_WORD] ?? 0) + 1) | 0);
+      return -1;
+    }
+    const base = slot * SLOT_WORDS;
+    this.#words.fill(0, base, base + CLEARED_WORDS);
+    this.#doubles[slot * SLOT_DOUBLES + NUMBER_FIELD.startedAt] = startedAt;
+    this.#writeId(slot, requestId);
+    this.#opened = (this.#opened + 1) | 0;
+    Atomics.store(this.#words, base + STATE_WORD, STATE_OPEN);
+    Atomics.store(this.#header, OPENED_WORD, this.#opened);
+    return slot;
+  }
+
+  /** Sets an integer or a name id. */
+  setInteger(slot: number, field: IntegerField, value: number): void {
+    this.#words[slot * SLOT_WORDS + field] = value;
+  }
+
+  /** Sets a number: a token or byte count, or milliseconds. */
+  setNumber(slot: number, field: NumberField, value: number): void {
+    this.#doubles[slot * SLOT_DOUBLES + field] = value;
+  }
+
+  /** Sets a flag; flags are never taken back. */
+  setFlag(slot: number, flag: Flag): void {
+    const index = slot * SLOT_WORDS + FLAGS_WORD;
+    this.#words[index] = (this.#words[index] ?? 0) | flag;
+  }
+
+  /**
+   * Ends the request and hands its slot to the main thread.
+   * @param status what the client got, 499 if it left before. @param totalMs from start to end.
+   * @throws Error if the slot is not open: the request was closed before, which would make two entries of one.
+   */
+  close(slot: number, outcome: Outcome, status: number, totalMs: number): void {
+    const base = slot * SLOT_WORDS;
+    if (this.#words[base + STATE_WORD] !== STATE_OPEN) throw new Error(`usage slot ${slot} is not open`);
+    this.#words[base + OUTCOME_WORD] = OUTCOME_INDEX[outcome];
+    this.#words[base + INTEGER_FIELD.status] = status;
+    this.#doubles[slot * SLOT_DOUBLES + NUMBER_FIELD.totalMs] = totalMs;
+    this.#closed = (this.#closed + 1) | 0;
+    Atomics.store(this.#words, base + STATE_WORD, STATE_DONE);
+    Atomics.store(this.#header, CLOSED_WORD, this.#closed);
+    this.#done.push(slot);
+  }
+
+  #take(): number {
+    if (this.#freeCount === 0) {
+      for (let slot = this.#returned.shift(); slot >= 0; slot = this.#returned.shift()) {
+        this.#free[this.#freeCount++] = slot;
+      }
+    }
+    if (this.#freeCount > 0) return this.#free[--this.#freeCount] ?? -1;
+    if (this.#fresh === this.#slotCount) return -1;
+    const slot = this.#fresh++;
+    Atomics.store(this.#header, HIGH_WATER_WORD, this.#fresh);
+    return slot;
+  }
+
+  #writeId(slot: number, requestId: string): void {
+    const length = Math.min(requestId.length, MAX_ID_BYTES);
+    const start = slot * SLOT_BYTES + ID_BYTE;
+    for (let index = 0; index < length; index++) {
+      const code = requestId.charCodeAt(index);
+      this.#bytes[start + index] = code < 128 ? code : QUESTION_MARK;
+    }
+    this.#words[slot * SLOT_WORDS + ID_LENGTH_WORD] = length;
+  }
+}
