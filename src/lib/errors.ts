@@ -31,6 +31,8 @@ export const ERROR_STATUS = {
   first_token_timeout: 504,
   idle_timeout: 504,
   total_timeout: 504,
+  // the operator's configuration, refused as a whole
+  invalid_configuration: 422,
   // the gateway itself
   internal_error: 500,
   directory_unavailable: 503,
