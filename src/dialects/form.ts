@@ -75,6 +75,8 @@ export interface ToolResultPart extends PartBase {
   toolCallId: string;
   content: ContentPart[];
   isError?: boolean;
+  /** The wire had one plain string where it could have had parts; the same dialect writes it so again. */
+  plain?: boolean;
 }
 /** A refusal to answer, in the model's words (OpenAI `refusal`). */
 export interface RefusalPart extends PartBase {
@@ -103,6 +105,8 @@ export interface Message {
   role: "system" | "developer" | "user" | "assistant" | "tool";
   content: ContentPart[];
   name?: string;
+  /** The wire had one plain string where it could have had parts; the same dialect writes it so again. */
+  plain?: boolean;
   extra?: Extra;
 }
 
@@ -148,6 +152,8 @@ export interface ReasoningSettings {
 
 /** A chat request in the internal form. Filters may change it in place: it belongs to one attempt. */
 export interface ChatRequest {
+  /** The dialect it was read from: what that dialect allows is left for its own vendor to judge. */
+  origin?: DialectName;
   model: string;
   messages: Message[];
   stream: boolean;
@@ -173,6 +179,8 @@ export interface ChatRequest {
   serviceTier?: string;
   /** A stable id of the end user, for the vendor's abuse checks (OpenAI `user`, Anthropic `metadata.user_id`). */
   endUser?: string;
+  /** The provider shall cache the longest prefix it can, without further marks. */
+  cacheControl?: CacheControl;
   extra?: Extra;
 }
 
@@ -232,7 +240,7 @@ export type ChatEvent =
   | { kind: "redactedReasoning"; choice: number; part: number; data: string }
   | { kind: "refusal"; choice: number; part: number; text: string }
   | { kind: "citation"; choice: number; part: number; citation: JsonValue }
-  | { kind: "toolCallStart"; choice: number; part: number; id: string; name: string }
+  | { kind: "toolCallStart"; choice: number; part: number; id: string; name: string; extra?: Extra }
   | { kind: "toolCallArguments"; choice: number; part: number; text: string }
   | { kind: "opaque"; choice: number; part: number; dialect: DialectName; value: JsonObject }
   | { kind: "partEnd"; choice: number; part: number }
