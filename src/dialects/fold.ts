@@ -1,6 +1,38 @@
 /** Folds a streamed answer into the whole answer that it tells piece by piece. */
 import { SluiceError } from "../lib/errors.ts";
-import type { ChatAnswer, ChatChoice, ChatEvent, ContentPart } from "./form.ts";
+import type { JsonObject, JsonValue } from "../lib/json.ts";
+import type { ChatAnswer, ChatChoice, ChatEvent, ContentPart, Extra } from "./form.ts";
+
+/**
+ * Joins two pieces of one streamed value: strings and arrays grow, objects are joined field by field, null adds
+ * nothing, anything else is the later one.
+ */
+export function joinPieces(earlier: JsonValue | undefined, later: JsonValue): JsonValue {
+  if (earlier === undefined || earlier === null) return later;
+  if (later === null) return earlier;
+  if (typeof earlier === "string" && typeof later === "string") return earlier + later;
+  if (Array.isArray(earlier) && Array.isArray(later)) return [...earlier, ...later];
+  if (isObject(earlier) && isObject(later)) return joinObjects(earlier, later);
+  return later;
+}
+
+function isObject(value: JsonValue): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function joinObjects(earlier: JsonObject, later: JsonObject): JsonObject {
+  const joined: JsonObject = { ...earlier };
+  for (const [name, value] of Object.entries(later)) {
+    if (value !== undefined) joined[name] = joinPieces(joined[name], value);
+  }
+  return joined;
+}
+
+/** Joins what two pieces of a stream say beyond the form; of two dialects, which one stream cannot mix, the later. */
+function joinExtras(earlier: Extra | undefined, later: Extra): Extra {
+  if (earlier === undefined || earlier.dialect !== later.dialect) return later;
+  return { dialect: later.dialect, fields: joinObjects(earlier.fields, later.fields) };
+}
 
 type PartEvent = Extract<ChatEvent, { part: number }>;
 type PartOf<Kind extends ContentPart["kind"]> = Extract<ContentPart, { kind: Kind }>;
@@ -19,12 +51,21 @@ class ChoiceFold {
     return fresh;
   }
 
+  addLogprobs(logprobs: JsonValue): void {
+    this.choice.logprobs = joinPieces(this.choice.logprobs, logprobs);
+  }
+
+  addExtra(extra: Extra): void {
+    this.choice.extra = joinExtras(this.choice.extra, extra);
+  }
+
   push(event: PartEvent): void {
     const { part } = event;
     switch (event.kind) {
       case "text": {
         const text = this.#open<"text">(part, { kind: "text", text: "" });
         text.text += event.text;
+        if (event.logprobs !== undefined) this.addLogprobs(event.logprobs);
         if (event.extra !== undefined) text.extra = event.extra;
         return;
       }
@@ -98,11 +139,17 @@ export function foldEvents(events: Iterable<ChatEvent>): ChatAnswer {
         answer.usage = event.usage;
         break;
       case "finish": {
-        const { choice } = choiceFold(event.choice);
-        choice.finishReason = event.finishReason;
-        if (event.stopSequence !== undefined) choice.stopSequence = event.stopSequence;
-        if (event.logprobs !== undefined) choice.logprobs = event.logprobs;
-        if (event.extra !== undefined) choice.extra = event.extra;
+        const fold = choiceFold(event.choice);
+        fold.choice.finishReason = event.finishReason;
+        if (event.stopSequence !== undefined) fold.choice.stopSequence = event.stopSequence;
+        if (event.logprobs !== undefined) fold.addLogprobs(event.logprobs);
+        if (event.extra !== undefined) fold.addExtra(event.extra);
+        break;
+      }
+      case "extra": {
+        const fold = choiceFold(event.choice);
+        if (event.logprobs !== undefined) fold.addLogprobs(event.logprobs);
+        if (event.extra !== undefined) fold.addExtra(event.extra);
         break;
       }
       case "error":

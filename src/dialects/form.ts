@@ -14,6 +14,11 @@ export type DialectName = "openai" | "anthropic";
 export interface Extra {
   readonly dialect: DialectName;
   readonly fields: JsonObject;
+  /**
+   * Fields that another dialect may leave out without a word: they say how something was worded that the
+   * form holds anyway, or change nothing that another protocol could honour (nulls, cache keys).
+   */
+  readonly hints?: JsonObject;
 }
 
 /** Marks the end of a prompt prefix that the provider should cache (Anthropic `cache_control`). */
@@ -107,6 +112,8 @@ export interface Message {
   name?: string;
   /** The wire had one plain string where it could have had parts; the same dialect writes it so again. */
   plain?: boolean;
+  /** Where the client wrote it (`messages[2]`, `system`), for errors that name a field. */
+  path?: string;
   extra?: Extra;
 }
 
@@ -181,6 +188,11 @@ export interface ChatRequest {
   endUser?: string;
   /** The provider shall cache the longest prefix it can, without further marks. */
   cacheControl?: CacheControl;
+  /**
+   * The word by which the target takes cache markers, for dialects whose servers differ in it (openai).
+   * Absent: it takes none and caches by itself; markers that came in its own dialect go back as they came.
+   */
+  cacheMarkers?: "cache_control" | "prompt_cache_breakpoint";
   extra?: Extra;
 }
 
@@ -234,7 +246,7 @@ export interface ChatChoice {
  */
 export type ChatEvent =
   | { kind: "start"; id: string; model: string; created: number; usage?: Usage; extra?: Extra }
-  | { kind: "text"; choice: number; part: number; text: string; extra?: Extra }
+  | { kind: "text"; choice: number; part: number; text: string; logprobs?: JsonValue; extra?: Extra }
   | { kind: "reasoning"; choice: number; part: number; text: string; extra?: Extra }
   | { kind: "signature"; choice: number; part: number; signature: string }
   | { kind: "redactedReasoning"; choice: number; part: number; data: string }
@@ -244,6 +256,8 @@ export type ChatEvent =
   | { kind: "toolCallArguments"; choice: number; part: number; text: string }
   | { kind: "opaque"; choice: number; part: number; dialect: DialectName; value: JsonObject }
   | { kind: "partEnd"; choice: number; part: number }
+  /** Fields of the candidate itself, in pieces; log probabilities of tokens that no text event carries. */
+  | { kind: "extra"; choice: number; logprobs?: JsonValue; extra?: Extra }
   | {
       kind: "finish";
       choice: number;
