@@ -112,8 +112,6 @@ export interface Message {
   name?: string;
   /** The wire had one plain string where it could have had parts; the same dialect writes it so again. */
   plain?: boolean;
-  /** Where the client wrote it (`messages[2]`, `system`), for errors that name a field. */
-  path?: string;
   extra?: Extra;
 }
 
