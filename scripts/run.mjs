@@ -7,12 +7,12 @@
 // It runs on whatever node the machine has, so it has no dependencies and is written in JavaScript old enough that an
 // outdated node parses it and prints a clear message (no `?.`, no `??`, no top-level await).
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import fs from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const pinnedVersion = readFileSync(join(root, ".node-version"), "utf8").trim();
+const pinnedVersion = fs.readFileSync(join(root, ".node-version"), "utf8").trim();
 
 /** The npm that installs dependencies when the pinned Node was fetched: an old npm, or one on an old node, skips packages. */
 const npmVersion = "12.2.0";
@@ -86,11 +86,11 @@ function callersDirectory() {
 /** Makes sure of the runtime and the dependencies; resolves with where node, npm and their directory are. */
 async function prepare() {
   const runtime = findRuntime();
-  if (existsSync(runtime.node) && dependenciesAreInstalled()) return runtime;
+  if (fs.existsSync(runtime.node) && dependenciesAreInstalled()) return runtime;
   const unlock = await lock(join(root, ".runtime", "lock"));
   try {
     // Looked at again: another process may have done it while this one waited for the lock.
-    if (!existsSync(runtime.node)) await installRuntime(runtime);
+    if (!fs.existsSync(runtime.node)) await installRuntime(runtime);
     if (!dependenciesAreInstalled()) await installDependencies(runtime);
   } finally {
     unlock();
@@ -125,14 +125,16 @@ function findRuntime() {
 /** Installs the pinned node and npm from the npm registry into `.runtime/`, whole or not at all. */
 async function installRuntime(runtime) {
   console.error(`sluice: installing Node ${pinnedVersion} into .runtime/ (once)`);
-  const temporary = `${runtime.directory}.${process.pid}`;
-  mkdirSync(temporary, { recursive: true });
+  const temporary = join(root, ".runtime", "incoming");
+  fs.rmSync(temporary, { recursive: true, force: true });
+  fs.mkdirSync(temporary, { recursive: true });
   try {
     const packages = [`${runtime.packageName}@${pinnedVersion}`, `npm@${npmVersion}`];
     const install = ["install", "--prefix", temporary, "--no-save", "--no-package-lock", "--global=false"];
     const remedy =
-      `Sluice runs on Node ${pinnedVersion}; this is ${process.versions.node}. Give this machine a way to an npm registry ` +
-      `(npm config set registry URL, or HTTPS_PROXY), or install Node ${pinnedVersion} by hand, and run this again.`;
+      `Sluice runs on Node ${pinnedVersion}, this is ${process.versions.node}, and fetching it from the npm registry failed. ` +
+      `Give this machine a way to an npm registry (npm config set registry URL, or HTTPS_PROXY), or install ` +
+      `Node ${pinnedVersion} by hand, and run this again.`;
     await runNpm(process.execPath, process.env.npm_execpath, install.concat(packages), { cwd: temporary, remedy });
     const node = runtime.node.replace(runtime.directory, temporary);
     const check = await run(node, ["--version"], { stdio: ["ignore", "pipe", "pipe"] });
@@ -142,18 +144,18 @@ async function installRuntime(runtime) {
           `${check.output.trim()}\nInstall Node ${pinnedVersion} by hand and run this again.`,
       );
     }
-    rmSync(runtime.directory, { recursive: true, force: true });
-    renameSync(temporary, runtime.directory);
+    fs.rmSync(runtime.directory, { recursive: true, force: true });
+    fs.renameSync(temporary, runtime.directory);
   } finally {
-    rmSync(temporary, { recursive: true, force: true });
+    fs.rmSync(temporary, { recursive: true, force: true });
   }
 }
 
 async function installDependencies(runtime) {
   console.error("sluice: installing dependencies into node_modules/ (npm ci)");
   const remedy =
-    "The dependencies of package-lock.json could not be installed. If this machine has no way to an npm registry, set one " +
-    "(npm config set registry URL, or HTTPS_PROXY) and run this again.";
+    "the dependencies of package-lock.json could not be installed. If this machine has no way to an npm registry, give it " +
+    "one (npm config set registry URL, or HTTPS_PROXY) and run this again.";
   await runNpm(runtime.node, runtime.npm, ["ci", "--include=dev", "--include=optional"], { cwd: root, remedy });
 }
 
@@ -163,9 +165,9 @@ async function installDependencies(runtime) {
  */
 function dependenciesAreInstalled() {
   const installedPath = join(root, "node_modules", ".package-lock.json");
-  if (!existsSync(installedPath)) return false;
-  const wanted = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")).packages;
-  const installed = JSON.parse(readFileSync(installedPath, "utf8")).packages;
+  if (!fs.existsSync(installedPath)) return false;
+  const wanted = JSON.parse(fs.readFileSync(join(root, "package-lock.json"), "utf8")).packages;
+  const installed = JSON.parse(fs.readFileSync(installedPath, "utf8")).packages;
   return Object.keys(wanted).every((path) => {
     if (path === "" || wanted[path].link === true) return true;
     if (installed[path] === undefined) return wanted[path].optional === true;
@@ -178,16 +180,17 @@ function dependenciesAreInstalled() {
 
 /** Runs npm quietly; throws what it printed, with the remedy, if it fails. */
 async function runNpm(node, npmCli, args, options) {
-  const quiet = ["--loglevel=error", "--no-audit", "--no-fund", "--fetch-retries=2", "--fetch-retry-mintimeout=1000"];
+  const quiet = ["--loglevel=error", "--no-audit", "--no-fund", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=3000"];
   const spawnOptions = { cwd: options.cwd, stdio: ["ignore", "pipe", "pipe"], env: environmentForNpm() };
-  const usable = typeof npmCli === "string" && /npm-cli\.js$/.test(npmCli) && existsSync(npmCli);
+  const usable = typeof npmCli === "string" && /npm-cli\.js$/.test(npmCli) && fs.existsSync(npmCli);
   const result = usable
     ? await run(node, [npmCli].concat(args, quiet), spawnOptions)
     : await run("npm", args.concat(quiet), Object.assign({ shell: process.platform === "win32" }, spawnOptions));
   stopIfInterrupted();
   if (result.code === 0) return;
-  const said = result.output.split("\n").filter((line) => line.trim() !== "" && !/complete log|npm help/.test(line));
-  throw new BootstrapError(`${options.remedy}\n\nnpm ${args[0]} said:\n${said.slice(0, 15).join("\n")}`);
+  const noise = /^$|^npm (error|ERR!)(\s*$|\s+at |\s+(errno|syscall|address|port)\b)|complete log|npm help/;
+  const said = result.output.split("\n").filter((line) => !noise.test(line));
+  throw new BootstrapError(`${options.remedy}\nnpm ${args[0]} said:\n${said.slice(0, 8).join("\n")}`);
 }
 
 /** The environment without what the outer npm says of its own run; the user's npm settings stay. */
@@ -253,18 +256,18 @@ function exitLike(result) {
 
 /** Takes a lock file, waiting for a live owner and replacing a dead one; returns the function that gives it back. */
 async function lock(path) {
-  mkdirSync(dirname(path), { recursive: true });
+  fs.mkdirSync(dirname(path), { recursive: true });
   const waitsSince = Date.now();
   let hasToldUser = false;
   for (;;) {
     try {
-      writeFileSync(path, String(process.pid), { flag: "wx" });
-      return () => rmSync(path, { force: true });
+      fs.writeFileSync(path, String(process.pid), { flag: "wx" });
+      return () => fs.rmSync(path, { force: true });
     } catch (error) {
       if (error.code !== "EEXIST") throw error;
     }
-    if (!ownerIsAlive(path)) rmSync(path, { force: true });
-    else if (!hasToldUser && Date.now() - waitsSince > 5000) {
+    if (!ownerIsAlive(path)) fs.rmSync(path, { force: true });
+    else if (!hasToldUser && Date.now() - waitsSince > 30_000) {
       hasToldUser = true;
       console.error(`sluice: waiting for another run that installs (if there is none, remove ${path})`);
     } else await new Promise((resolve) => setTimeout(resolve, 200));
@@ -274,7 +277,7 @@ async function lock(path) {
 
 function ownerIsAlive(path) {
   try {
-    const owner = Number(readFileSync(path, "utf8"));
+    const owner = Number(fs.readFileSync(path, "utf8"));
     // 0: an empty file, whose owner is between creating and writing it.
     if (owner !== 0) process.kill(owner, 0);
     return true;
