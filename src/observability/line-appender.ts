@@ -1,0 +1,206 @@
+import type { LineTarget } from "./line-target.ts";
+
+/** Counts since the appender was made. */
+export interface AppenderCounts {
+  readonly writtenLines: number;
+  readonly droppedLines: number;
+  readonly bufferedBytes: number;
+}
+
+export interface LineAppenderOptions {
+  readonly target: LineTarget;
+  /** Told once when writing has become impossible or lines are dropped. */
+  readonly onFault: (error: unknown) => void;
+  /** Told once when writing works again, with the number of lines dropped since. */
+  readonly onRecovery: (droppedLines: number) => void;
+  /** What may wait to be written; lines beyond it are dropped and counted. */
+  readonly maxBufferedBytes?: number;
+  /** Milliseconds that a line waits for company. */
+  readonly flushMs?: number;
+  /** Milliseconds until the second attempt after a failure; doubles up to `maxRetryMs`. */
+  readonly retryMs?: number;
+  readonly maxRetryMs?: number;
+}
+
+const CHUNK_BYTES = 262_144;
+const FULL_PIPE_WAIT_MS = 20;
+const NEWLINE = 10;
+
+/**
+ * Appends lines to a target in batches, one write at a time, and never makes its caller wait or fail: while the
+ * target cannot take lines (disk full, directory missing, reader stalled) they wait in a bounded buffer and the
+ * rest is dropped and counted; it goes on by itself as soon as the target can.
+ */
+export class LineAppender {
+  readonly #options: LineAppenderOptions;
+  readonly #target: LineTarget;
+  readonly #maxBufferedBytes: number;
+  readonly #retryMs: number;
+  #lines: string[] = [];
+  #linesBytes = 0;
+  /** What is being written: taken from `#lines`, kept until it is written whole. */
+  #chunk: Buffer = Buffer.alloc(0);
+  #offset = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+  #reopenWanted = false;
+  #closing = false;
+  #nextRetryMs: number;
+  #faulty = false;
+  #droppedSinceFault = 0;
+  #written = 0;
+  #dropped = 0;
+
+  constructor(options: LineAppenderOptions) {
+    this.#options = options;
+    this.#target = options.target;
+    this.#maxBufferedBytes = options.maxBufferedBytes ?? 8_388_608;
+    this.#retryMs = options.retryMs ?? 100;
+    this.#nextRetryMs = this.#retryMs;
+  }
+
+  /** Takes a line, its newline included. */
+  append(line: string): void {
+    if (this.#closing || this.#bufferedBytes() + line.length > this.#maxBufferedBytes) {
+      this.#drop(1);
+      return;
+    }
+    this.#lines.push(line);
+    this.#linesBytes += line.length;
+    if (this.#running === undefined && !this.#faulty && this.#linesBytes >= CHUNK_BYTES) this.#start();
+    else this.#schedule(this.#options.flushMs ?? 100);
+  }
+
+  /** Opens the target anew before the next write: after a rotation. */
+  reopen(): void {
+    this.#reopenWanted = true;
+    if (this.#faulty) this.#start();
+  }
+
+  /** Writes what is buffered, for at most `timeoutMs`, and closes the target. What is left then is dropped. */
+  async close(timeoutMs: number): Promise<void> {
+    this.#closing = true;
+    const deadline = performance.now() + timeoutMs;
+    while (this.#bufferedBytes() > 0 && performance.now() < deadline) {
+      this.#start();
+      await settledWithin(this.#running, deadline - performance.now());
+      if (this.#bufferedBytes() > 0) await settledWithin(undefined, Math.min(FULL_PIPE_WAIT_MS, deadline - performance.now()));
+    }
+    clearTimeout(this.#timer);
+    this.#drop(this.#lines.length + countLines(this.#chunk, this.#offset));
+    this.#lines = [];
+    this.#chunk = Buffer.alloc(0);
+    this.#offset = 0;
+    await settledWithin(this.#target.close().catch(this.#options.onFault), Math.max(FULL_PIPE_WAIT_MS, deadline - performance.now()));
+  }
+
+  counts(): AppenderCounts {
+    return { writtenLines: this.#written, droppedLines: this.#dropped, bufferedBytes: this.#bufferedBytes() };
+  }
+
+  #bufferedBytes(): number {
+    return this.#linesBytes + this.#chunk.length - this.#offset;
+  }
+
+  #schedule(delayMs: number): void {
+    this.#timer ??= setTimeout(() => this.#start(), delayMs).unref();
+  }
+
+  #start(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+    });
+  }
+
+  async #run(): Promise<void> {
+    try {
+      while (this.#bufferedBytes() > 0) {
+        await this.#prepare();
+        if (this.#offset === this.#chunk.length) this.#nextChunk();
+        while (this.#offset < this.#chunk.length) {
+          const written = await this.#target.write(this.#chunk, this.#offset);
+          if (written === 0) throw new Error("the target took no bytes");
+          this.#written += countLines(this.#chunk.subarray(0, this.#offset + written), this.#offset);
+          this.#offset += written;
+        }
+        this.#recovered();
+      }
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  async #prepare(): Promise<void> {
+    if (this.#reopenWanted) {
+      this.#reopenWanted = false;
+      await this.#target.close();
+    }
+    const opened = await this.#target.prepare();
+    // What was begun in another file is begun again at the start of its line.
+    if (opened && this.#offset > 0 && this.#offset < this.#chunk.length) {
+      this.#offset = this.#chunk.lastIndexOf(NEWLINE, this.#offset - 1) + 1;
+    }
+  }
+
+  #nextChunk(): void {
+    let bytes = 0;
+    let count = 0;
+    while (count < this.#lines.length && bytes < CHUNK_BYTES) bytes += this.#lines[count++]?.length ?? 0;
+    this.#chunk = Buffer.from(this.#lines.slice(0, count).join(""));
+    this.#lines = this.#lines.slice(count);
+    this.#linesBytes -= bytes;
+    this.#offset = 0;
+  }
+
+  #failed(error: unknown): void {
+    // A full pipe is not a fault: its reader is slow. It becomes one when lines are dropped.
+    if (isFullPipe(error)) {
+      this.#schedule(FULL_PIPE_WAIT_MS);
+      return;
+    }
+    if (!this.#faulty) this.#options.onFault(error);
+    this.#faulty = true;
+    this.#schedule(this.#nextRetryMs);
+    this.#nextRetryMs = Math.min(this.#nextRetryMs * 2, this.#options.maxRetryMs ?? 5_000);
+  }
+
+  #recovered(): void {
+    // Not before there is room again, or a slow reader would make it come and go.
+    if (!this.#faulty || this.#bufferedBytes() > this.#maxBufferedBytes / 2) return;
+    this.#faulty = false;
+    this.#nextRetryMs = this.#retryMs;
+    this.#options.onRecovery(this.#droppedSinceFault);
+    this.#droppedSinceFault = 0;
+  }
+
+  #drop(count: number): void {
+    this.#dropped += count;
+    this.#droppedSinceFault += count;
+    if (count === 0 || this.#faulty || this.#closing) return;
+    this.#faulty = true;
+    this.#options.onFault(new Error(`more than ${this.#maxBufferedBytes} bytes of lines are waiting: the reader or disk is too slow`));
+  }
+}
+
+function isFullPipe(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "EAGAIN";
+}
+
+function countLines(bytes: Uint8Array, from: number): number {
+  let count = 0;
+  for (let at = bytes.indexOf(NEWLINE, from); at >= 0; at = bytes.indexOf(NEWLINE, at + 1)) count++;
+  return count;
+}
+
+/** Resolves when the promise has settled or the time is over, whichever is first. */
+function settledWithin(promise: Promise<void> | undefined, ms: number): Promise<void> {
+  const { promise: done, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, Math.max(0, ms));
+  void promise?.finally(() => {
+    clearTimeout(timer);
+    resolve();
+  });
+  return done;
+}
