@@ -85,7 +85,7 @@ class ChoiceFold {
       }
       case "signature": {
         const reasoning = this.#open<"reasoning">(part, { kind: "reasoning", text: "" });
-        reasoning.signature = (reasoning.signature ?? "") + event.signature;
+        reasoning.signature = event.signature;
         return;
       }
       case "redactedReasoning":
