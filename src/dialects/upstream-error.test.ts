@@ -31,6 +31,12 @@ const CASES: readonly Case[] = [
     expected: { message: "Overloaded", type: "overloaded_error", code: null, requestId: "req_1" },
   },
   {
+    name: "Anthropic with a code",
+    status: 429,
+    body: '{"type":"error","error":{"type":"rate_limit_error","message":"Slow down","details":{"error_code":"ramp_limit_exceeded"}}}',
+    expected: { message: "Slow down", type: "rate_limit_error", code: "ramp_limit_exceeded" },
+  },
+  {
     name: "vLLM before its errors were nested",
     status: 400,
     body: '{"object":"error","message":"bad","type":"BadRequestError","param":null,"code":400}',

@@ -63,7 +63,9 @@ function wordsOf(object: JsonObject): Words | undefined {
   const nested = asObject(error);
   if (nested !== undefined) {
     const type = nested["type"] ?? nested["status"];
-    return { message: messageOf(nested), type, code: nested["code"], param: nested["param"] };
+    // Anthropic has its codes a level deeper
+    const code = nested["code"] ?? asObject(nested["details"])?.["error_code"];
+    return { message: messageOf(nested), type, code, param: nested["param"] };
   }
   if (typeof error === "string") {
     // {"error": "Unauthorized", "message": "…"}: the longer one explains
