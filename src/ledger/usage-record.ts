@@ -65,6 +65,14 @@ export class UsageRecord {
     return this.#bytes.toString("latin1", start, start + (this.#words[this.#slot * SLOT_WORDS + ID_LENGTH_WORD] ?? 0));
   }
 
+  /** Copies the request id's bytes (ASCII, at most 128). @returns how many there are. */
+  copyRequestId(into: Uint8Array, at: number): number {
+    const length = this.#words[this.#slot * SLOT_WORDS + ID_LENGTH_WORD] ?? 0;
+    const start = this.#slot * SLOT_BYTES + ID_BYTE;
+    for (let index = 0; index < length; index++) into[at + index] = this.#bytes[start + index] ?? 0;
+    return length;
+  }
+
   /** The record as a usage entry with names; a copy that stays valid. */
   toEntry(names: NameTable): UsageEntry {
     const name = (field: IntegerField): string => names.name(this.integer(field));

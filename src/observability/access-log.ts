@@ -49,7 +49,9 @@ export class AccessLog {
 
   /** Logs one request: a sink for the usage collector. */
   readonly record = (record: UsageRecord): void => {
-    this.#appender?.append(this.#line.format(record));
+    if (this.#appender === undefined) return;
+    const length = this.#line.write(record);
+    this.#appender.append(this.#line.bytes, length);
   };
 
   /** Opens the file anew: for SIGHUP after a rotation. (A rotated file is noticed within seconds without it.) */

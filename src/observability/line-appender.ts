@@ -1,3 +1,4 @@
+import { ChunkQueue } from "./chunk-queue.ts";
 import type { LineTarget } from "./line-target.ts";
 
 /** Counts since the appender was made. */
@@ -22,9 +23,9 @@ export interface LineAppenderOptions {
   readonly maxRetryMs?: number;
 }
 
-const CHUNK_BYTES = 262_144;
+/** So much is written without waiting for more. */
+const EAGER_BYTES = 262_144;
 const FULL_PIPE_WAIT_MS = 20;
-const NEWLINE = 10;
 
 /**
  * Appends lines to a target in batches, one write at a time, and never makes its caller wait or fail: while the
@@ -36,11 +37,7 @@ export class LineAppender {
   readonly #target: LineTarget;
   readonly #maxBufferedBytes: number;
   readonly #retryMs: number;
-  #lines: string[] = [];
-  #linesBytes = 0;
-  /** What is being written: taken from `#lines`, kept until it is written whole. */
-  #chunk: Buffer = Buffer.alloc(0);
-  #offset = 0;
+  readonly #queue = new ChunkQueue();
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
   #reopenWanted = false;
@@ -48,7 +45,6 @@ export class LineAppender {
   #nextRetryMs: number;
   #faulty = false;
   #droppedSinceFault = 0;
-  #written = 0;
   #dropped = 0;
 
   constructor(options: LineAppenderOptions) {
@@ -59,15 +55,14 @@ export class LineAppender {
     this.#nextRetryMs = this.#retryMs;
   }
 
-  /** Takes a line, its newline included. */
-  append(line: string): void {
-    if (this.#closing || this.#bufferedBytes() + line.length > this.#maxBufferedBytes) {
+  /** Takes a copy of one line: the first `length` bytes, its newline included. */
+  append(bytes: Uint8Array, length: number): void {
+    if (this.#closing || this.#queue.bytes + length > this.#maxBufferedBytes) {
       this.#drop(1);
       return;
     }
-    this.#lines.push(line);
-    this.#linesBytes += line.length;
-    if (this.#running === undefined && !this.#faulty && this.#linesBytes >= CHUNK_BYTES) this.#start();
+    this.#queue.push(bytes, length);
+    if (this.#queue.bytes >= EAGER_BYTES && this.#running === undefined && !this.#faulty) this.#start();
     else this.#schedule(this.#options.flushMs ?? 100);
   }
 
@@ -81,25 +76,19 @@ export class LineAppender {
   async close(timeoutMs: number): Promise<void> {
     this.#closing = true;
     const deadline = performance.now() + timeoutMs;
-    while (this.#bufferedBytes() > 0 && performance.now() < deadline) {
+    while (this.#queue.bytes > 0 && performance.now() < deadline) {
       this.#start();
       await settledWithin(this.#running, deadline - performance.now());
-      if (this.#bufferedBytes() > 0) await settledWithin(undefined, Math.min(FULL_PIPE_WAIT_MS, deadline - performance.now()));
+      if (this.#queue.bytes > 0) await settledWithin(undefined, Math.min(FULL_PIPE_WAIT_MS, deadline - performance.now()));
     }
     clearTimeout(this.#timer);
-    this.#drop(this.#lines.length + countLines(this.#chunk, this.#offset));
-    this.#lines = [];
-    this.#chunk = Buffer.alloc(0);
-    this.#offset = 0;
-    await settledWithin(this.#target.close().catch(this.#options.onFault), Math.max(FULL_PIPE_WAIT_MS, deadline - performance.now()));
+    this.#drop(this.#queue.clear());
+    const closed = this.#target.close().catch(this.#options.onFault);
+    await settledWithin(closed, Math.max(FULL_PIPE_WAIT_MS, deadline - performance.now()));
   }
 
   counts(): AppenderCounts {
-    return { writtenLines: this.#written, droppedLines: this.#dropped, bufferedBytes: this.#bufferedBytes() };
-  }
-
-  #bufferedBytes(): number {
-    return this.#linesBytes + this.#chunk.length - this.#offset;
+    return { writtenLines: this.#queue.takenLines, droppedLines: this.#dropped, bufferedBytes: this.#queue.bytes };
   }
 
   #schedule(delayMs: number): void {
@@ -116,15 +105,11 @@ export class LineAppender {
 
   async #run(): Promise<void> {
     try {
-      while (this.#bufferedBytes() > 0) {
+      while (this.#queue.bytes > 0) {
         await this.#prepare();
-        if (this.#offset === this.#chunk.length) this.#nextChunk();
-        while (this.#offset < this.#chunk.length) {
-          const written = await this.#target.write(this.#chunk, this.#offset);
-          if (written === 0) throw new Error("the target took no bytes");
-          this.#written += countLines(this.#chunk.subarray(0, this.#offset + written), this.#offset);
-          this.#offset += written;
-        }
+        const written = await this.#target.write(this.#queue.head());
+        if (written === 0) throw new Error("the target took no bytes");
+        this.#queue.take(written);
         this.#recovered();
       }
     } catch (error) {
@@ -137,21 +122,8 @@ export class LineAppender {
       this.#reopenWanted = false;
       await this.#target.close();
     }
-    const opened = await this.#target.prepare();
-    // What was begun in another file is begun again at the start of its line.
-    if (opened && this.#offset > 0 && this.#offset < this.#chunk.length) {
-      this.#offset = this.#chunk.lastIndexOf(NEWLINE, this.#offset - 1) + 1;
-    }
-  }
-
-  #nextChunk(): void {
-    let bytes = 0;
-    let count = 0;
-    while (count < this.#lines.length && bytes < CHUNK_BYTES) bytes += this.#lines[count++]?.length ?? 0;
-    this.#chunk = Buffer.from(this.#lines.slice(0, count).join(""));
-    this.#lines = this.#lines.slice(count);
-    this.#linesBytes -= bytes;
-    this.#offset = 0;
+    // A line that was begun in another file is written anew as a whole.
+    if (await this.#target.prepare()) this.#queue.rewindToLine();
   }
 
   #failed(error: unknown): void {
@@ -168,7 +140,7 @@ export class LineAppender {
 
   #recovered(): void {
     // Not before there is room again, or a slow reader would make it come and go.
-    if (!this.#faulty || this.#bufferedBytes() > this.#maxBufferedBytes / 2) return;
+    if (!this.#faulty || this.#queue.bytes > this.#maxBufferedBytes / 2) return;
     this.#faulty = false;
     this.#nextRetryMs = this.#retryMs;
     this.#options.onRecovery(this.#droppedSinceFault);
@@ -180,18 +152,12 @@ export class LineAppender {
     this.#droppedSinceFault += count;
     if (count === 0 || this.#faulty || this.#closing) return;
     this.#faulty = true;
-    this.#options.onFault(new Error(`more than ${this.#maxBufferedBytes} bytes of lines are waiting: the reader or disk is too slow`));
+    this.#options.onFault(new Error(`${this.#maxBufferedBytes} bytes are waiting: what takes them is too slow`));
   }
 }
 
 function isFullPipe(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "EAGAIN";
-}
-
-function countLines(bytes: Uint8Array, from: number): number {
-  let count = 0;
-  for (let at = bytes.indexOf(NEWLINE, from); at >= 0; at = bytes.indexOf(NEWLINE, at + 1)) count++;
-  return count;
 }
 
 /** Resolves when the promise has settled or the time is over, whichever is first. */

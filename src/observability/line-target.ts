@@ -18,7 +18,7 @@ export interface LineTarget {
   /** Opens it if it is not open, and once more if what its name means has changed (log rotation). True if it was opened now. */
   prepare(): Promise<boolean>;
   /** Writes what fits. @returns how many bytes were taken. */
-  write(bytes: Uint8Array, offset: number): Promise<number>;
+  write(bytes: Uint8Array): Promise<number>;
   /** Closes it; `prepare` opens it again. */
   close(): Promise<void>;
 }
@@ -53,8 +53,8 @@ export class FileTarget implements LineTarget {
     return true;
   }
 
-  async write(bytes: Uint8Array, offset: number): Promise<number> {
-    return (await writeFile(this.#descriptor, bytes, offset)).bytesWritten;
+  async write(bytes: Uint8Array): Promise<number> {
+    return (await writeFile(this.#descriptor, bytes)).bytesWritten;
   }
 
   async close(): Promise<void> {
@@ -83,8 +83,8 @@ export class StdoutTarget implements LineTarget {
     return true;
   }
 
-  async write(bytes: Uint8Array, offset: number): Promise<number> {
-    return (await writeFile(this.#descriptor, bytes, offset)).bytesWritten;
+  async write(bytes: Uint8Array): Promise<number> {
+    return (await writeFile(this.#descriptor, bytes)).bytesWritten;
   }
 
   async close(): Promise<void> {
