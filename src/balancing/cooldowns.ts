@@ -1,0 +1,69 @@
+/**
+ * What rests, until when: nodes that fail, credentials that were told to wait. In memory shared by all workers, so
+ * that what one worker learns the others know at once. Entries are named by name-table ids.
+ */
+
+/** Failures in a row after which a node rests. */
+const FAILURES_TO_EJECT = 5;
+const FIRST_EJECTION_MS = 30_000;
+const LONGEST_EJECTION_MS = 300_000;
+/** An upstream's Retry-After beyond this is not believed. */
+const LONGEST_REST_MS = 3_600_000;
+/** Name ids that can rest; ids beyond never do. Untouched memory costs nothing. */
+const MAX_IDS = 1 << 20;
+
+/** Shared memory of a `Cooldowns`; hand it to other threads. */
+export interface CooldownsMemory {
+  readonly restUntilMs: SharedArrayBuffer;
+  readonly failures: SharedArrayBuffer;
+}
+
+export function createCooldownsMemory(): CooldownsMemory {
+  return { restUntilMs: new SharedArrayBuffer(MAX_IDS * 8), failures: new SharedArrayBuffer(MAX_IDS * 4) };
+}
+
+/** One thread's view of the shared rests. Times are milliseconds since the epoch. */
+export class Cooldowns {
+  readonly #restUntilMs: Float64Array;
+  /** Failures in a row; what exceeds FAILURES_TO_EJECT counts the ejections in a row. */
+  readonly #failures: Int32Array;
+
+  constructor(memory: CooldownsMemory) {
+    this.#restUntilMs = new Float64Array(memory.restUntilMs);
+    this.#failures = new Int32Array(memory.failures);
+  }
+
+  /** When the rest of `id` ends; 0 if it never rested. */
+  restsUntil(id: number): number {
+    return this.#restUntilMs[id] ?? 0;
+  }
+
+  /** Lets `id` rest for a given time; never shortens a rest. */
+  rest(id: number, durationMs: number, now: number): void {
+    const until = now + Math.min(durationMs, LONGEST_REST_MS);
+    if (id < MAX_IDS && until > this.restsUntil(id)) {
+      this.#restUntilMs[id] = until;
+    }
+  }
+
+  /** A node answered: what it did before is forgiven. */
+  succeeded(id: number): void {
+    if (this.#failures[id] !== 0 && id < MAX_IDS) {
+      Atomics.store(this.#failures, id, 0);
+    }
+  }
+
+  /**
+   * A node failed. Returns true when it has failed often enough to be ejected; the caller decides
+   * (never more than half of the endpoints) and calls `eject`.
+   */
+  failed(id: number): boolean {
+    return id < MAX_IDS && Atomics.add(this.#failures, id, 1) + 1 >= FAILURES_TO_EJECT;
+  }
+
+  /** Ejects a node: 30 s, doubling with each failure that follows an ejection, up to 300 s. */
+  eject(id: number, now: number): void {
+    const before = Math.max(0, Atomics.load(this.#failures, id) - FAILURES_TO_EJECT);
+    this.rest(id, Math.min(FIRST_EJECTION_MS * 2 ** Math.min(before, 10), LONGEST_EJECTION_MS), now);
+  }
+}

@@ -1,0 +1,143 @@
+/** Why an attempt failed before the client saw anything of it, and what follows from that. */
+import type { RetryCause } from "../config/snapshot.ts";
+import type { UpstreamError } from "../dialects/contract.ts";
+import { SluiceError } from "../lib/errors.ts";
+import type { UpstreamFailure } from "../upstreams/origin.ts";
+import { retryAfter, type Exchange } from "./exchange.ts";
+
+/** A key that the provider refuses rests this long before it is tried again. */
+const REFUSED_CREDENTIAL_REST_MS = 60_000;
+/** After a 429 that does not say how long. */
+const DEFAULT_REST_MS = 1_000;
+
+export interface AttemptFailure {
+  /** The configured cause under which it may be retried; `always`: without being asked; `never`: the caller's mistake. */
+  readonly retryable: RetryCause | "always" | "never";
+  /** The credential (the node, if there is none) rests so long. */
+  readonly restMs: number;
+  /** Counts against the node. */
+  readonly blamesNode: boolean;
+  /** Answers the client when this failure is the last. */
+  answer(exchange: Exchange): void;
+}
+
+/** The connection failed, or what came over it was not HTTP. */
+export function connectionFailure(failure: UpstreamFailure): AttemptFailure {
+  const unreachable = failure.kind === "connect";
+  const error =
+    failure.kind === "connectTimeout"
+      ? timeoutError("connect")
+      : new SluiceError(
+          unreachable ? "upstream_unreachable" : "upstream_error",
+          unreachable
+            ? "The model's provider could not be reached. Try again; if it lasts, tell your platform team."
+            : "The connection to the model's provider broke before it answered. Try again.",
+          { cause: failure },
+        );
+  return ownError(error, "connect");
+}
+
+/** One of the clocks of the attempt ran out. */
+export function clockFailure(clock: "connect" | "firstToken" | "idle"): AttemptFailure {
+  return ownError(timeoutError(clock), clock === "firstToken" ? "firstTokenTimeout" : "connect");
+}
+
+/** The upstream answered 2xx with something that is no answer. */
+export function invalidAnswer(message: string): AttemptFailure {
+  return ownError(new SluiceError("upstream_invalid_answer", message), "5xx");
+}
+
+/** The stream ended or broke before its first content. */
+export function brokenBeforeContent(): AttemptFailure {
+  return ownError(new SluiceError("upstream_error", "The provider's answer ended before it began. Try again."), "connect");
+}
+
+/** The stream ended after its first content and before its protocol's end. */
+export function brokenStream(): SluiceError {
+  return new SluiceError("upstream_stream_broken", "The model's answer broke off before its end.");
+}
+
+function ownError(error: SluiceError, retryable: RetryCause): AttemptFailure {
+  return {
+    retryable,
+    restMs: 0,
+    blamesNode: true,
+    answer: (exchange) => {
+      exchange.sendError(error);
+    },
+  };
+}
+
+/** The words for a clock that ran out. */
+export function timeoutError(clock: "connect" | "firstToken" | "idle"): SluiceError {
+  switch (clock) {
+    case "connect":
+      return new SluiceError("connect_timeout", "No connection to the model's provider could be made in time. Try again.");
+    case "firstToken":
+      return new SluiceError("first_token_timeout", "The model did not begin to answer in time. Try again.");
+    case "idle":
+      return new SluiceError("idle_timeout", "The model stopped in the midst of its answer; the request was ended.");
+  }
+}
+
+/**
+ * The upstream answered with an error status.
+ * @param bytes the answer as it came, to pass on as it is where client and target speak one dialect
+ */
+export function upstreamErrorFailure(
+  error: UpstreamError,
+  retryAfterMs: number | undefined,
+  bytes: { readonly body: Buffer; readonly headers: readonly string[] } | undefined,
+): AttemptFailure {
+  const { status } = error;
+  if (status === 401 || status === 403) {
+    return refusedCredential();
+  }
+  const answer = (exchange: Exchange): void => {
+    const headers = retryAfterMs === undefined ? [] : retryAfter(retryAfterMs);
+    if (bytes === undefined || exchange.headSent) {
+      exchange.sendError(error, headers);
+    } else {
+      exchange.sendUpstreamErrorBytes(status, [...bytes.headers, ...headers], bytes.body);
+    }
+  };
+  if (status === 429) {
+    return { retryable: "429", restMs: retryAfterMs ?? DEFAULT_REST_MS, blamesNode: false, answer };
+  }
+  const retryable = status >= 500 ? "5xx" : "never";
+  return { retryable, restMs: retryable === "5xx" ? (retryAfterMs ?? 0) : 0, blamesNode: status >= 500, answer };
+}
+
+/**
+ * The provider refused our credential. That is no fault of the caller's key, so it is not told 401; and since a
+ * vendor's message may quote part of the key, it is not passed on.
+ */
+function refusedCredential(): AttemptFailure {
+  const error = new SluiceError(
+    "upstream_error",
+    "The model's provider refused the gateway's credential. Tell your platform team; a retry will not help.",
+  );
+  return {
+    retryable: "always",
+    restMs: REFUSED_CREDENTIAL_REST_MS,
+    blamesNode: false,
+    answer: (exchange) => {
+      exchange.sendError(error, ["x-should-retry", "false"]);
+    },
+  };
+}
+
+/** Milliseconds that `retry-after-ms` or `retry-after` (seconds or an HTTP date) asks for; undefined if neither does. */
+export function retryAfterMsOf(headers: Readonly<Record<string, string | string[] | undefined>>): number | undefined {
+  const exact = Number(headers["retry-after-ms"] ?? Number.NaN);
+  if (exact >= 0) {
+    return exact;
+  }
+  const value = headers["retry-after"];
+  if (typeof value !== "string" || value === "") {
+    return undefined;
+  }
+  const seconds = Number(value);
+  const ms = Number.isNaN(seconds) ? Date.parse(value) - Date.now() : seconds * 1000;
+  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
+}

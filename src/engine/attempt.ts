@@ -1,0 +1,227 @@
+/** One upstream hit: the request is encoded and sent, and what comes back is given to the sink that fits its head. */
+import type { IncomingHttpHeaders } from "node:http";
+import { createDecoder, type Decoder } from "../lib/decompress.ts";
+import type { UpstreamCall, UpstreamFailure, UpstreamHandler } from "../upstreams/origin.ts";
+import {
+  clockFailure,
+  connectionFailure,
+  invalidAnswer,
+  timeoutError,
+  type AttemptFailure,
+} from "./attempt-failure.ts";
+import { encodeAttempt, type EncodedAttempt } from "./encode-request.ts";
+import type { Endpoint } from "./engine.ts";
+import { ErrorAnswer } from "./error-answer.ts";
+import type { Clock, ModelCall } from "./model-call.ts";
+import { SluiceError } from "../lib/errors.ts";
+import { ConvertedStream } from "./converted-stream.ts";
+import { PassThroughStream } from "./pass-through-stream.ts";
+import { WholeAnswer } from "./whole-answer.ts";
+
+/** What an answer may expand to when the upstream compresses it. */
+const DECODER_LIMITS = { maxBytes: 256 * 1024 * 1024, maxRatio: 200 };
+
+/** Takes the body of an upstream's answer. */
+export interface AnswerSink {
+  data(chunk: Buffer): void;
+  end(): void;
+  /** The upstream failed in the midst of the body. Returns false when the client has seen nothing: it may be retried. */
+  broken(error: SluiceError): boolean;
+  /** The client left or the request was ended: records what is known of the tokens. */
+  abandoned(): void;
+}
+
+export class Attempt implements UpstreamHandler {
+  readonly call: ModelCall;
+  readonly endpoint: Endpoint;
+  encoded!: EncodedAttempt;
+  #upstream: UpstreamCall | undefined;
+  #sink: AnswerSink | undefined;
+  #decoder: Decoder | undefined;
+  #over = false;
+
+  constructor(call: ModelCall, endpoint: Endpoint) {
+    this.call = call;
+    this.endpoint = endpoint;
+  }
+
+  /** @throws SluiceError when the request cannot be said in the target's dialect; nothing has been sent then */
+  start(): void {
+    const { call, endpoint } = this;
+    this.encoded = encodeAttempt(call, endpoint);
+    call.exchange.dropped = this.encoded.dropped;
+    call.exchange.recordAttempt(endpoint, call.model.nameId);
+    call.deadlines.arm("connect", endpoint.target.timeouts.connectMs);
+    this.#upstream = endpoint.origin.send(this.encoded.request, this);
+  }
+
+  abort(): void {
+    if (!this.#over) {
+      this.#sink?.abandoned();
+      this.#stop();
+    }
+  }
+
+  expired(clock: Exclude<Clock, "total">): void {
+    this.#failOver(clockFailure(clock), timeoutError(clock));
+  }
+
+  onSent(): void {
+    const { deadlines, answerKind } = this.call;
+    deadlines.disarm("connect");
+    if (answerKind === "stream") {
+      deadlines.arm("firstToken", this.endpoint.target.timeouts.firstTokenMs);
+    }
+  }
+
+  onHead(status: number, headers: IncomingHttpHeaders): void {
+    this.#guard(() => {
+      this.#sink = this.#sinkFor(status, headers);
+      const encoding = headers["content-encoding"];
+      if (encoding !== undefined && encoding !== "identity" && !this.#over) {
+        this.#decoder = this.#decode(encoding);
+      }
+    });
+  }
+
+  onData(chunk: Buffer): void {
+    this.#guard(() => {
+      if (this.#decoder === undefined) {
+        this.#sink?.data(chunk);
+      } else {
+        if (!this.#decoder.write(chunk)) {
+          this.#upstream?.pause();
+        }
+      }
+    });
+  }
+
+  onEnd(): void {
+    this.#guard(() => {
+      if (this.#decoder === undefined) {
+        this.#sink?.end();
+      } else {
+        this.#decoder.end();
+      }
+    });
+  }
+
+  onFailure(failure: UpstreamFailure): void {
+    const message = "The connection to the model's provider broke in the midst of the answer.";
+    this.#failOver(connectionFailure(failure), new SluiceError("upstream_stream_broken", message, { cause: failure }));
+  }
+
+  /** The answer has begun to go to the client, or can: no retry from here on. */
+  answering(): void {
+    const { exchange, deadlines } = this.call;
+    exchange.firstTokenMs = exchange.elapsedMs();
+    this.call.succeeded(this.endpoint);
+    deadlines.disarm("firstToken");
+    if (this.call.answerKind === "stream") {
+      deadlines.armSilence("idle", this.endpoint.target.timeouts.idleMs);
+    }
+  }
+
+  /** Everything the client should get has been given to it. */
+  finished(): void {
+    this.#over = true;
+    this.call.finished();
+  }
+
+  /** The attempt failed and the client has seen nothing of it. */
+  failed(failure: AttemptFailure): void {
+    if (!this.#over) {
+      this.#stop();
+      this.call.failed(this.endpoint, failure);
+    }
+  }
+
+  /** The answer began and cannot go on. */
+  breakOff(): void {
+    this.#stop();
+    this.call.finished();
+  }
+
+  /** Stops reading from the upstream until the client has taken what was written. */
+  waitForClient(): void {
+    this.#upstream?.pause();
+    this.call.exchange.onDrain(() => {
+      this.#upstream?.resume();
+    });
+  }
+
+  #sinkFor(status: number, headers: IncomingHttpHeaders): AnswerSink | undefined {
+    if (status >= 400) {
+      return new ErrorAnswer(this, status, headers);
+    }
+    if (status >= 300) {
+      this.failed(invalidAnswer("The model's provider answered with a redirect; check the base URL in the configuration."));
+      return undefined;
+    }
+    const isStream = headers["content-type"]?.startsWith("text/event-stream") === true;
+    if (this.call.answerKind === "whole") {
+      return new WholeAnswer(this, headers);
+    }
+    if (!isStream) {
+      return new WholeAnswer(this, headers);
+    }
+    const { filters } = this.endpoint.target;
+    const passThrough = this.encoded.sameDialect && filters.createEventFilter === undefined;
+    return passThrough ? new PassThroughStream(this, headers) : new ConvertedStream(this);
+  }
+
+  #decode(encoding: string): Decoder {
+    return createDecoder(encoding, DECODER_LIMITS, {
+      data: (chunk) => {
+        this.#guard(() => this.#sink?.data(chunk));
+      },
+      end: () => {
+        this.#guard(() => this.#sink?.end());
+      },
+      error: (error) => {
+        this.#failOver(invalidAnswer(error.message), error);
+      },
+      drain: () => {
+        this.#upstream?.resume();
+      },
+    });
+  }
+
+  /** Runs a step of handling the answer; an answer that is not what it should be fails the attempt. */
+  #guard(step: () => void): void {
+    if (this.#over) {
+      return;
+    }
+    try {
+      step();
+    } catch (error) {
+      if (error instanceof SluiceError) {
+        this.#failOver(invalidAnswer(error.message), error);
+      } else {
+        this.call.exchange.services.log.error({ err: error }, "an upstream's answer could not be handled");
+        const internal = new SluiceError("internal_error", "The gateway failed to handle the model's answer.");
+        this.#failOver(invalidAnswer(internal.message), internal);
+      }
+    }
+  }
+
+  /** Retries if the client has seen nothing, else ends the stream with the error. */
+  #failOver(failure: AttemptFailure, whenBroken: SluiceError): void {
+    if (this.#over) {
+      return;
+    }
+    if (this.#sink === undefined || !this.#sink.broken(whenBroken)) {
+      this.failed(failure);
+    }
+  }
+
+  #stop(): void {
+    this.#over = true;
+    this.#decoder?.destroy();
+    this.#upstream?.abort();
+    this.call.deadlines.disarm("connect");
+    this.call.deadlines.disarm("firstToken");
+    this.call.deadlines.disarm("idle");
+  }
+}
+

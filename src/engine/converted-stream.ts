@@ -1,0 +1,164 @@
+/**
+ * A stream that goes through the internal form: another dialect on the other side, or a filter that asks for events.
+ * Everything that one upstream chunk brings is written to the client at once, in the same tick.
+ */
+import type { StreamDecoder, StreamEncoder } from "../dialects/contract.ts";
+import type { ChatEvent, Usage } from "../dialects/form.ts";
+import type { EventFilter } from "../filters/contract.ts";
+import { SluiceError } from "../lib/errors.ts";
+import { parseSseEvent, SseSplitter } from "../lib/sse.ts";
+import type { AnswerSink, Attempt } from "./attempt.ts";
+import { brokenBeforeContent, brokenStream, upstreamErrorFailure } from "./attempt-failure.ts";
+import type { Exchange } from "./exchange.ts";
+import { MAX_EVENT_BYTES } from "./pass-through-stream.ts";
+import { recordStreamUsage } from "./stream-usage.ts";
+
+export class ConvertedStream implements AnswerSink {
+  readonly #attempt: Attempt;
+  readonly #exchange: Exchange;
+  readonly #splitter = new SseSplitter(MAX_EVENT_BYTES);
+  readonly #decoder: StreamDecoder;
+  readonly #encoder: StreamEncoder;
+  readonly #filter: EventFilter | undefined;
+  readonly #decoded: ChatEvent[] = [];
+  /** Text for the client, not yet written: held before the first content, else only during one chunk. */
+  #text = "";
+  #started = false;
+  #failed = false;
+  #usage: Usage | undefined;
+  #contentEvents = 0;
+
+  constructor(attempt: Attempt) {
+    this.#attempt = attempt;
+    const { call, encoded, endpoint } = attempt;
+    this.#exchange = call.exchange;
+    this.#decoder = endpoint.target.dialect.target.createStreamDecoder();
+    this.#filter = endpoint.target.filters.createEventFilter?.();
+    this.#encoder = call.exchange.dialect.client.createStreamEncoder({
+      requestId: call.exchange.requestId,
+      model: call.asked,
+      includeUsage: encoded.includeUsage,
+    });
+  }
+
+  data(chunk: Buffer): void {
+    this.#attempt.call.deadlines.touch();
+    this.#splitter.push(chunk, this.#onEvent);
+    this.#flush();
+  }
+
+  end(): void {
+    if (this.#failed) {
+      return;
+    }
+    if (!this.#decoder.complete) {
+      if (!this.broken(brokenStream())) {
+        this.#attempt.failed(brokenBeforeContent());
+      }
+      return;
+    }
+    this.#start();
+    this.#flush();
+    this.abandoned();
+    this.#attempt.finished();
+    this.#exchange.endStream();
+  }
+
+  broken(error: SluiceError): boolean {
+    if (!this.#started) {
+      return false;
+    }
+    this.#flush();
+    this.abandoned();
+    this.#attempt.breakOff();
+    this.#exchange.sendError(error);
+    return true;
+  }
+
+  abandoned(): void {
+    const ending = this.#decoder.complete ? "complete" : "partial";
+    recordStreamUsage(this.#attempt, this.#usage, this.#contentEvents, ending);
+  }
+
+  readonly #onEvent = (buffer: Buffer, start: number, end: number): void => {
+    const { event, data } = parseSseEvent(buffer, start, end);
+    if (data === "" || this.#failed) {
+      return;
+    }
+    const decoded = this.#decoded;
+    decoded.length = 0;
+    this.#decoder.decode(event, data, decoded);
+    for (const chatEvent of decoded) {
+      this.#handle(chatEvent);
+    }
+  };
+
+  #handle(event: ChatEvent): void {
+    if (this.#failed) {
+      return;
+    }
+    switch (event.kind) {
+      case "error":
+        this.#upstreamError(event);
+        return;
+      case "usage":
+        this.#usage = event.usage;
+        break;
+      case "start":
+        this.#usage = event.usage ?? this.#usage;
+        break;
+      case "text":
+      case "reasoning":
+      case "refusal":
+      case "toolCallStart":
+      case "toolCallArguments":
+      case "redactedReasoning":
+      case "opaque":
+        this.#contentEvents += 1;
+        this.#start();
+        break;
+      default:
+    }
+    if (this.#filter === undefined) {
+      this.#emit(event);
+    } else {
+      this.#filter(event, this.#emit);
+    }
+  }
+
+  readonly #emit = (event: ChatEvent): void => {
+    this.#text += this.#encoder.encode(event);
+  };
+
+  #start(): void {
+    if (!this.#started) {
+      this.#started = true;
+      this.#attempt.answering();
+      this.#exchange.startStream([]);
+    }
+  }
+
+  #flush(): void {
+    if (this.#started && this.#text !== "") {
+      const text = this.#text;
+      this.#text = "";
+      if (!this.#exchange.write(Buffer.from(text))) {
+        this.#attempt.waitForClient();
+      }
+    }
+  }
+
+  #upstreamError(event: Extract<ChatEvent, { kind: "error" }>): void {
+    this.#failed = true;
+    const { status, type, message, code } = event;
+    const error = { status, type, message, code: code ?? null, param: null };
+    if (!this.#started) {
+      this.#attempt.failed(upstreamErrorFailure(error, undefined, undefined));
+      return;
+    }
+    this.#flush();
+    this.abandoned();
+    this.#attempt.breakOff();
+    this.#exchange.sendError(error);
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * Makes the upstream request of one attempt. Where client and target speak one dialect and no filter asks for the parsed
+ * body, the body is the client's bytes with the model name (and `include_usage`) spliced in; otherwise it is parsed,
+ * filtered and written again.
+ */
+import type { ChatRequest } from "../dialects/form.ts";
+import { SluiceError } from "../lib/errors.ts";
+import type { JsonObject } from "../lib/json.ts";
+import { setMembers, splice } from "../lib/json-splice.ts";
+import type { UpstreamRequest } from "../upstreams/origin.ts";
+import type { Endpoint } from "./engine.ts";
+import type { ModelCall } from "./model-call.ts";
+import { upstreamModelFor } from "./models.ts";
+
+/** The upstream request of one attempt. */
+export interface EncodedAttempt {
+  readonly request: UpstreamRequest;
+  /** Client and target speak one dialect: the answer's bytes can go through. */
+  readonly sameDialect: boolean;
+  /** We asked for the usage chunk and the client did not: it is taken out of the stream. */
+  readonly usageInjected: boolean;
+  /** The client asked for the usage chunk itself. */
+  readonly includeUsage: boolean;
+  /** What the target cannot take and the route allows to drop. */
+  readonly dropped: readonly string[];
+}
+
+/** @throws SluiceError `unsupported_operation`, `unsupported_field` or `invalid_request` when the target cannot take it */
+export function encodeAttempt(call: ModelCall, endpoint: Endpoint): EncodedAttempt {
+  const { exchange, operation } = call;
+  const { target } = endpoint;
+  const upstreamModel = upstreamModelFor(target.config.model, call.model, call.asked);
+  const path = target.dialect.target.path(operation, upstreamModel, call.answerKind === "stream");
+  const sameDialect = target.dialect === exchange.dialect;
+  if (path === null || (!sameDialect && operation !== "chat")) {
+    const message = `The model ${JSON.stringify(call.asked)} cannot do this: its provider has no such operation.`;
+    throw new SluiceError("unsupported_operation", message, { param: "model" });
+  }
+  const body =
+    sameDialect && target.filters.request === undefined
+      ? encodeSameDialect(call, endpoint, upstreamModel)
+      : encodeThroughForm(call, endpoint, upstreamModel);
+  return {
+    request: {
+      method: "POST",
+      path: endpoint.basePath + path,
+      headers: upstreamHeaders(call, endpoint, sameDialect),
+      body: body.bytes,
+    },
+    sameDialect,
+    usageInjected: body.usageInjected,
+    includeUsage: body.includeUsage,
+    dropped: body.dropped,
+  };
+}
+
+interface EncodedBody {
+  readonly bytes: Buffer;
+  readonly usageInjected: boolean;
+  readonly includeUsage: boolean;
+  readonly dropped: readonly string[];
+}
+
+function encodeSameDialect(call: ModelCall, endpoint: Endpoint, upstreamModel: string): EncodedBody {
+  const { scan } = call;
+  const { wireRequest } = endpoint.target.filters;
+  const changes = new Map<string, string>();
+  if (upstreamModel !== call.scan.get("model")) {
+    changes.set("model", JSON.stringify(upstreamModel));
+  }
+  let includeUsage = false;
+  let usageInjected = false;
+  if (call.answerKind === "stream" && endpoint.target.dialect.name === "openai") {
+    const options = scan.get("stream_options");
+    const given = isObject(options) ? options : {};
+    includeUsage = given["include_usage"] === true;
+    usageInjected = !includeUsage;
+    if (usageInjected) {
+      changes.set("stream_options", JSON.stringify({ ...given, include_usage: true }));
+    }
+  }
+  let bytes = changes.size === 0 ? scan.body : splice(scan.body, setMembers(scan.scan, changes));
+  if (wireRequest !== undefined) {
+    const value = JSON.parse(bytes.toString()) as JsonObject;
+    wireRequest(value, call.operation);
+    bytes = Buffer.from(JSON.stringify(value));
+  }
+  return { bytes, usageInjected, includeUsage, dropped: [] };
+}
+
+function encodeThroughForm(call: ModelCall, endpoint: Endpoint, upstreamModel: string): EncodedBody {
+  const { exchange, scan } = call;
+  const { filters, dialect } = endpoint.target;
+  // filters may change the form in place, so every attempt decodes its own
+  const form: ChatRequest = exchange.dialect.client.decodeChatRequest(JSON.parse(scan.body.toString()) as JsonObject);
+  const { includeUsage } = form;
+  form.model = upstreamModel;
+  form.includeUsage = form.stream;
+  filters.request?.(form);
+  const encoded = dialect.target.encodeChatRequest(form, exchange.route?.config.dropUnsupported ?? false);
+  filters.wireRequest?.(encoded.body, call.operation);
+  return {
+    bytes: Buffer.from(JSON.stringify(encoded.body)),
+    usageInjected: form.stream && !includeUsage,
+    includeUsage,
+    dropped: encoded.dropped,
+  };
+}
+
+/** Headers of the endpoint, the request's identity, and what belongs to the protocol that both sides speak. */
+function upstreamHeaders(call: ModelCall, endpoint: Endpoint, sameDialect: boolean): readonly string[] {
+  const { headers: client, requestId } = call.exchange;
+  const headers = [...endpoint.headers, "x-request-id", requestId];
+  for (const name of ["traceparent", "tracestate"]) {
+    const value = client[name];
+    if (typeof value === "string") {
+      headers.push(name, value);
+    }
+  }
+  if (call.answerKind === "stream") {
+    headers.push("accept", "text/event-stream");
+  }
+  if (sameDialect) {
+    for (const name of endpoint.target.dialect.target.forwardedHeaders) {
+      const value = client[name];
+      if (typeof value === "string") {
+        setHeader(headers, name, value);
+      }
+    }
+  }
+  return headers;
+}
+
+function setHeader(headers: string[], name: string, value: string): void {
+  for (let index = 0; index < headers.length; index += 2) {
+    if (headers[index] === name) {
+      headers[index + 1] = value;
+      return;
+    }
+  }
+  headers.push(name, value);
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

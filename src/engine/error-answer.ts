@@ -1,0 +1,62 @@
+/** An upstream's answer with an error status: read to its end (bounded), understood, then retried or passed on. */
+import type { IncomingHttpHeaders } from "node:http";
+import type { AnswerSink, Attempt } from "./attempt.ts";
+import { retryAfterMsOf, upstreamErrorFailure } from "./attempt-failure.ts";
+import { returnedHeaders } from "./returned-headers.ts";
+
+/** What is read of an error's body; the rest is cut off. */
+const MAX_ERROR_BYTES = 1024 * 1024;
+
+export class ErrorAnswer implements AnswerSink {
+  readonly #attempt: Attempt;
+  readonly #status: number;
+  readonly #headers: IncomingHttpHeaders;
+  readonly #chunks: Buffer[] = [];
+  #length = 0;
+
+  constructor(attempt: Attempt, status: number, headers: IncomingHttpHeaders) {
+    this.#attempt = attempt;
+    this.#status = status;
+    this.#headers = headers;
+  }
+
+  data(chunk: Buffer): void {
+    if (this.#length < MAX_ERROR_BYTES) {
+      this.#chunks.push(chunk);
+      this.#length += chunk.length;
+    } else {
+      this.end();
+    }
+  }
+
+  end(): void {
+    const body = Buffer.concat(this.#chunks);
+    const { endpoint, encoded } = this.#attempt;
+    const error = endpoint.target.dialect.target.decodeError(this.#status, body);
+    const bytes = encoded.sameDialect && isErrorObject(body) ? this.#bytes(body) : undefined;
+    this.#attempt.failed(upstreamErrorFailure(error, retryAfterMsOf(this.#headers), bytes));
+  }
+
+  /** A body that breaks off is still an error with a status. */
+  broken(): boolean {
+    this.end();
+    return true;
+  }
+
+  abandoned(): void {}
+
+  #bytes(body: Buffer): { body: Buffer; headers: string[] } {
+    const headers = ["content-type", "application/json"];
+    return { body, headers: [...headers, ...returnedHeaders(this.#attempt, this.#headers)] };
+  }
+}
+
+/** JSON with an `error` object: what every dialect's own errors look like. */
+function isErrorObject(body: Buffer): boolean {
+  try {
+    const value: unknown = JSON.parse(body.toString());
+    return typeof value === "object" && value !== null && "error" in value && typeof value.error === "object";
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,442 @@
+/**
+ * One client's request and the answer to it: reading the body, writing the answer, noticing that the client left, and
+ * keeping the usage entry. What the answer is made of is others' work.
+ */
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import { isSluiceError, SluiceError } from "../lib/errors.ts";
+import type { RequestView } from "../filters/contract.ts";
+import type { Dialect, Operation, UpstreamError } from "../dialects/contract.ts";
+import type { Usage } from "../dialects/form.ts";
+import type { Outcome } from "../ledger/entry.ts";
+import { FLAG, INTEGER_FIELD, NUMBER_FIELD } from "../ledger/usage-layout.ts";
+import type { CompiledDomain, CompiledRoute, Endpoint, Engine } from "./engine.ts";
+import type { GrantSet } from "./grants.ts";
+import type { EngineLease } from "./lease.ts";
+import type { Services } from "./services.ts";
+
+const EVENT_STREAM = ["content-type", "text/event-stream; charset=utf-8", "cache-control", "no-cache"];
+const HEARTBEAT = ": keep-alive\n\n";
+const CLIENT_LEFT_STATUS = 499;
+
+/** What was learned about the one who calls. */
+export interface Caller {
+  readonly consumerId: number;
+  readonly keyId: number;
+  readonly grants: GrantSet;
+}
+
+/** Something under way for the exchange that must stop when the client leaves. */
+export interface Abortable {
+  abort(): void;
+}
+
+export class Exchange implements RequestView {
+  readonly requestId: string;
+  readonly method: string;
+  readonly host: string;
+  readonly headers: IncomingHttpHeaders;
+  path: string;
+  readonly lease: EngineLease;
+  readonly engine: Engine;
+  readonly services: Services;
+  /** Monotonic milliseconds. */
+  readonly startedAt = performance.now();
+  dialect: Dialect;
+  operation: Operation | undefined;
+  domain: CompiledDomain | undefined;
+  route: CompiledRoute | undefined;
+  caller: Caller | undefined;
+
+  /** What the client asked for and what serves it, for the usage entry and the `x-sluice-*` headers. */
+  hits = 0;
+  dispatchMs = 0;
+  firstTokenMs = 0;
+  endpoint: Endpoint | undefined;
+  usage: Usage | undefined;
+  dropped: readonly string[] = [];
+
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #slot: number;
+  #running: Abortable | undefined;
+  #outcome: Outcome = "ok";
+  #errorCode = "";
+  #bytesOut = 0;
+  #finished = false;
+  #lastWriteAt = 0;
+  #onDrain: (() => void) | undefined;
+
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    requestId: string,
+    slot: number,
+    lease: EngineLease,
+    services: Services,
+    dialect: Dialect,
+  ) {
+    this.#request = request;
+    this.#response = response;
+    this.requestId = requestId;
+    this.method = request.method ?? "";
+    this.host = request.headers.host ?? "";
+    this.path = request.url ?? "";
+    this.headers = request.headers;
+    this.#slot = slot;
+    this.lease = lease;
+    this.engine = lease.engine;
+    lease.hold();
+    this.services = services;
+    this.dialect = dialect;
+    response.once("finish", () => {
+      this.#finish(this.#outcome, response.statusCode);
+    });
+  }
+
+  /** The head of the answer has been sent: from now on only a stream can say that something went wrong. */
+  get headSent(): boolean {
+    return this.#response.headersSent;
+  }
+
+  /** Nobody waits for the answer any more, or it has been given. */
+  get ended(): boolean {
+    return this.#finished;
+  }
+
+  /** Monotonic time of the last byte written to a stream. */
+  get lastWriteAt(): number {
+    return this.#lastWriteAt;
+  }
+
+  /** Milliseconds since the request began. */
+  elapsedMs(): number {
+    return performance.now() - this.startedAt;
+  }
+
+  /**
+   * Reads the whole body, then calls back once; a body over the limit is refused before it is read.
+   * When the client leaves in the midst of it there is no call.
+   */
+  readBody(maxBytes: number, onBody: (body: Buffer) => void): void {
+    const declared = this.headers["content-length"];
+    if (declared !== undefined && Number(declared) > maxBytes) {
+      this.#refuseBody(maxBytes);
+      return;
+    }
+    if (this.headers.expect !== undefined) {
+      this.#response.writeContinue();
+    }
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const onData = (chunk: Buffer): void => {
+      length += chunk.length;
+      if (length > maxBytes) {
+        this.#request.off("data", onData);
+        this.#request.off("end", onEnd);
+        this.#refuseBody(maxBytes);
+        return;
+      }
+      chunks.push(chunk);
+    };
+    const onEnd = (): void => {
+      this.services.usage.setNumber(this.#slot, NUMBER_FIELD.bytesIn, length);
+      this.#guard(() => {
+        onBody(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length));
+      });
+    };
+    this.#request.on("data", onData);
+    this.#request.on("end", onEnd);
+  }
+
+  /** Runs a step; what it throws becomes the answer. */
+  #guard(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #refuseBody(maxBytes: number): void {
+    const message = `The request body is larger than this route takes (${maxBytes} bytes); send less, or raise server.maxBodyBytes.`;
+    this.sendError(new SluiceError("body_too_large", message));
+  }
+
+  /** Sets what must stop when the client leaves; undefined when nothing runs. */
+  setRunning(running: Abortable | undefined): void {
+    this.#running = running;
+  }
+
+  /** Sends a whole answer. @param headers names and values, alternating, content-type included */
+  send(status: number, headers: readonly string[], body: string | Buffer): void {
+    if (this.#finished || this.headSent) {
+      return;
+    }
+    const bytes = typeof body === "string" ? Buffer.byteLength(body) : body.length;
+    const head = this.#head(headers);
+    if (status !== 204) {
+      head.push("content-length", String(bytes));
+    }
+    this.#bytesOut = bytes;
+    if (!this.#request.complete) {
+      this.#discardRest(head);
+    }
+    this.#response.writeHead(status, head);
+    this.#response.end(body);
+  }
+
+  /** Sends JSON. */
+  sendJson(status: number, body: object): void {
+    this.send(status, ["content-type", "application/json"], JSON.stringify(body));
+  }
+
+  /** Answers with an error, in the client's dialect; in a stream that has begun, as its last event. */
+  sendError(error: SluiceError | UpstreamError, headers: readonly string[] = []): void {
+    if (this.#finished) {
+      return;
+    }
+    const own = isSluiceError(error);
+    this.#errorCode = own ? error.code : "upstream_error";
+    this.#outcome = outcomeOf(error);
+    if (this.headSent) {
+      this.#outcome = this.#outcome === "timeout" ? "timeout" : "broken";
+      this.#breakStream(this.dialect.client.encodeStreamError(error, this.requestId));
+      return;
+    }
+    const { client } = this.dialect;
+    const { status, body } = own
+      ? client.encodeError(error, this.requestId)
+      : client.encodeUpstreamError(error, this.requestId);
+    const head = ["content-type", "application/json", ...headers];
+    if (own && error.retryAfterMs !== undefined) {
+      head.push(...retryAfter(error.retryAfterMs));
+    }
+    this.send(status, head, JSON.stringify(body));
+  }
+
+  /** Answers with whatever was thrown; what is not a SluiceError is our fault and says nothing of the inside. */
+  fail(error: unknown): void {
+    if (isSluiceError(error)) {
+      this.sendError(error);
+      return;
+    }
+    this.services.log.error({ err: error, requestId: this.requestId }, "request failed inside the gateway");
+    this.sendError(new SluiceError("internal_error", "The gateway failed to handle this request; it has been logged."));
+  }
+
+  /** Passes on an upstream's error answer as the bytes it came in (same dialect). */
+  sendUpstreamErrorBytes(status: number, headers: readonly string[], body: Buffer): void {
+    this.#errorCode = "upstream_error";
+    this.#outcome = "upstream_error";
+    this.send(status, headers, body);
+  }
+
+  /** Begins a stream: the head goes out at once. Calling it again does nothing. */
+  startStream(headers: readonly string[]): void {
+    if (this.#finished || this.headSent) {
+      return;
+    }
+    this.#lastWriteAt = performance.now();
+    this.services.streams.add(this);
+    this.#response.writeHead(200, this.#head([...EVENT_STREAM, ...headers]));
+    this.#response.flushHeaders();
+  }
+
+  /** Writes whole events. Returns false when the client is slow: call `onDrain` and pause. */
+  write(bytes: Buffer | string): boolean {
+    if (this.#finished) {
+      return true;
+    }
+    this.#lastWriteAt = performance.now();
+    this.#bytesOut += bytes.length;
+    return this.#response.write(bytes);
+  }
+
+  /** Calls back once when the client has taken what was written. */
+  onDrain(callback: () => void): void {
+    if (this.#onDrain === undefined) {
+      this.#response.on("drain", () => {
+        const waiting = this.#onDrain;
+        this.#onDrain = noop;
+        waiting?.();
+      });
+    }
+    this.#onDrain = callback;
+  }
+
+  /** Tells a silent client that the stream lives. Only between events. */
+  heartbeat(): void {
+    if (!this.#finished) {
+      this.write(HEARTBEAT);
+    }
+  }
+
+  /** Ends a stream that is complete. */
+  endStream(): void {
+    this.services.streams.delete(this);
+    this.#response.end();
+  }
+
+  /** Ends a stream whose last event already told the client of an error. */
+  breakStreamAfterError(): void {
+    this.#outcome = "broken";
+    this.#errorCode = "upstream_error";
+    this.#breakStream("");
+  }
+
+  /** The client's connection is gone. */
+  clientLeft(): void {
+    if (this.#finished) {
+      return;
+    }
+    const planned = this.#outcome;
+    const status = this.headSent ? this.#response.statusCode : CLIENT_LEFT_STATUS;
+    this.#finish(planned === "ok" ? "aborted" : planned, status);
+  }
+
+  /** Records who called and on which route, as soon as it is known. */
+  recordCaller(): void {
+    const { usage } = this.services;
+    usage.setInteger(this.#slot, INTEGER_FIELD.consumer, this.caller?.consumerId ?? 0);
+    usage.setInteger(this.#slot, INTEGER_FIELD.key, this.caller?.keyId ?? 0);
+  }
+
+  recordRoute(): void {
+    const { usage, ids } = this.services;
+    usage.setInteger(this.#slot, INTEGER_FIELD.gateway, ids.gateway);
+    usage.setInteger(this.#slot, INTEGER_FIELD.domain, this.domain?.nameId ?? 0);
+    usage.setInteger(this.#slot, INTEGER_FIELD.route, this.route?.nameId ?? 0);
+    usage.setInteger(this.#slot, INTEGER_FIELD.clientDialect, ids.dialects[this.dialect.name]);
+    if (this.operation !== undefined) {
+      usage.setInteger(this.#slot, INTEGER_FIELD.operation, ids.operations[this.operation]);
+    }
+  }
+
+  recordModel(askedId: number, streaming: "stream" | "whole"): void {
+    this.services.usage.setInteger(this.#slot, INTEGER_FIELD.model, askedId);
+    if (streaming === "stream") {
+      this.services.usage.setFlag(this.#slot, FLAG.stream);
+    }
+  }
+
+  /** An attempt is about to be made. */
+  recordAttempt(endpoint: Endpoint, servedModelId: number): void {
+    const { usage, ids } = this.services;
+    const { target } = endpoint;
+    this.endpoint = endpoint;
+    this.hits += 1;
+    this.dispatchMs = this.elapsedMs();
+    this.firstTokenMs = 0;
+    usage.setInteger(this.#slot, INTEGER_FIELD.attempts, this.hits);
+    usage.setInteger(this.#slot, INTEGER_FIELD.servedModel, servedModelId);
+    usage.setInteger(this.#slot, INTEGER_FIELD.provider, target.providerId);
+    usage.setInteger(this.#slot, INTEGER_FIELD.upstreamModel, target.upstreamModelId);
+    usage.setInteger(this.#slot, INTEGER_FIELD.credential, endpoint.credentialId);
+    usage.setInteger(this.#slot, INTEGER_FIELD.node, endpoint.nodeId);
+    usage.setInteger(this.#slot, INTEGER_FIELD.targetDialect, ids.dialects[target.dialect.name]);
+  }
+
+  /** Sets the tokens of the request. @param estimated the upstream did not report them */
+  recordUsage(usage: Usage, source: "reported" | "estimated"): void {
+    this.usage = usage;
+    const table = this.services.usage;
+    table.setNumber(this.#slot, NUMBER_FIELD.promptTokens, usage.promptTokens);
+    table.setNumber(this.#slot, NUMBER_FIELD.cachedTokens, usage.cachedTokens);
+    table.setNumber(this.#slot, NUMBER_FIELD.cacheWriteTokens, usage.cacheWriteTokens);
+    table.setNumber(this.#slot, NUMBER_FIELD.completionTokens, usage.completionTokens);
+    table.setNumber(this.#slot, NUMBER_FIELD.reasoningTokens, usage.reasoningTokens);
+    if (source === "estimated") {
+      table.setFlag(this.#slot, FLAG.tokensEstimated);
+    }
+  }
+
+  #head(headers: readonly string[]): string[] {
+    const head = ["x-request-id", this.requestId, ...headers];
+    if (this.dialect.name === "anthropic") {
+      head.push("request-id", this.requestId);
+    }
+    const { route } = this;
+    if (route !== undefined) {
+      for (const hook of route.answerHead) {
+        hook(this, head);
+      }
+      if (route.config.exposeHeaders) {
+        this.#pushOwnHeaders(head);
+      }
+    }
+    if (this.dropped.length > 0) {
+      head.push("x-sluice-dropped", this.dropped.join(", "));
+    }
+    if (this.services.draining()) {
+      head.push("connection", "close");
+    }
+    return head;
+  }
+
+  #pushOwnHeaders(head: string[]): void {
+    const { endpoint } = this;
+    if (endpoint !== undefined) {
+      head.push("x-sluice-provider", endpoint.target.provider.name, "x-sluice-model", endpoint.target.config.model);
+    }
+    head.push("x-sluice-attempts", String(this.hits), "x-sluice-overhead-ms", this.dispatchMs.toFixed(2));
+  }
+
+  /** The answer comes before the end of the request: take a little of the rest, so that the client can read it. */
+  #discardRest(head: string[]): void {
+    if (this.headers["content-length"] === undefined && this.headers["transfer-encoding"] === undefined) {
+      return;
+    }
+    head.push("connection", "close");
+    this.#request.resume();
+  }
+
+  #breakStream(lastEvents: string): void {
+    this.services.streams.delete(this);
+    if (lastEvents !== "") {
+      this.write(lastEvents);
+    }
+    // no terminating chunk: an HTTP client sees that the answer is not whole, whatever it makes of the event
+    this.services.cutOff(this.#response);
+  }
+
+  #finish(outcome: Outcome, status: number): void {
+    if (this.#finished) {
+      return;
+    }
+    this.#finished = true;
+    const running = this.#running;
+    this.#running = undefined;
+    running?.abort();
+    this.services.streams.delete(this);
+    const { usage, ids } = this.services;
+    usage.setNumber(this.#slot, NUMBER_FIELD.bytesOut, this.#bytesOut);
+    usage.setNumber(this.#slot, NUMBER_FIELD.dispatchMs, this.dispatchMs);
+    usage.setNumber(this.#slot, NUMBER_FIELD.firstTokenMs, this.firstTokenMs);
+    if (this.#errorCode !== "") {
+      usage.setInteger(this.#slot, INTEGER_FIELD.error, ids.errors.get(this.#errorCode) ?? 0);
+    }
+    usage.close(this.#slot, outcome, status, this.elapsedMs());
+    this.lease.letGo();
+    this.services.ended(this);
+  }
+}
+
+function noop(): void {}
+
+function outcomeOf(error: SluiceError | UpstreamError): Outcome {
+  if (!isSluiceError(error)) {
+    return "upstream_error";
+  }
+  if (error.code.endsWith("_timeout") && error.code !== "request_timeout") {
+    return "timeout";
+  }
+  if (error.code.startsWith("upstream_") || error.code === "no_target_available") {
+    return "upstream_error";
+  }
+  return error.status < 500 ? "refused" : "gateway_error";
+}
+
+/** `retry-after` in whole seconds, rounded up, and the exact `retry-after-ms`. */
+export function retryAfter(ms: number): string[] {
+  return ["retry-after", String(Math.max(1, Math.ceil(ms / 1000))), "retry-after-ms", String(Math.ceil(ms))];
+}

@@ -1,0 +1,142 @@
+/** The way of a request up to the point where a model is called: match, request filters, authentication, body. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { DIALECTS } from "../dialects/builtin.ts";
+import type { Dialect, ModelInfo } from "../dialects/contract.ts";
+import { SluiceError } from "../lib/errors.ts";
+import { authenticate } from "./authenticate.ts";
+import type { CompiledModel, CompiledRoute } from "./engine.ts";
+import { Exchange } from "./exchange.ts";
+import type { EngineLease } from "./lease.ts";
+import type { PathMatch } from "./match.ts";
+import { callModel } from "./model-call.ts";
+import { modelNotFound } from "./model-not-found.ts";
+import type { OperationMatch } from "./operations.ts";
+import { requestIdOf } from "./request-id.ts";
+import type { Services } from "./services.ts";
+
+/** Handles one request with the engine of this moment. Returns undefined when there was no room for it. */
+export function handleRequest(
+  request: IncomingMessage,
+  response: ServerResponse,
+  lease: EngineLease,
+  services: Services,
+): Exchange | undefined {
+  const requestId = requestIdOf(request.headers);
+  const dialect = request.headers["anthropic-version"] === undefined ? DIALECTS.openai : DIALECTS.anthropic;
+  const slot = services.usage.open(requestId, Date.now());
+  if (slot < 0) {
+    refuseOverload(response, requestId, dialect);
+    return undefined;
+  }
+  const exchange = new Exchange(request, response, requestId, slot, lease, services, dialect);
+  try {
+    route(exchange);
+  } catch (error) {
+    exchange.fail(error);
+  }
+  return exchange;
+}
+
+function refuseOverload(response: ServerResponse, requestId: string, dialect: Dialect): void {
+  const error = new SluiceError("overloaded", "The gateway has too many requests in flight. Try again in a moment.");
+  const { status, body } = dialect.client.encodeError(error, requestId);
+  response.writeHead(status, { "content-type": "application/json", "retry-after": "1", connection: "close" });
+  response.end(JSON.stringify(body));
+}
+
+function route(exchange: Exchange): void {
+  const { engine, services, headers } = exchange;
+  const domain = engine.domains.find(exchange.host);
+  const found = domain?.routes.find(exchange.path);
+  exchange.domain = domain;
+  if (domain === undefined || found === undefined) {
+    exchange.recordRoute();
+    throw notFound(exchange);
+  }
+  exchange.route = found.value;
+  exchange.path = found.path;
+  const match = findOperation(exchange, found);
+  if (match !== undefined && "operation" in match) {
+    exchange.dialect = match.dialect;
+    exchange.operation = match.operation;
+  }
+  exchange.recordRoute();
+  for (const hook of found.value.beforeAuthentication) {
+    const answer = hook(exchange);
+    if (answer !== undefined) {
+      exchange.send(answer.status, answer.headers, answer.body);
+      return;
+    }
+  }
+  exchange.caller = authenticate(headers, domain, services);
+  exchange.recordCaller();
+  if (match === undefined) {
+    throw notFound(exchange);
+  }
+  if (!("operation" in match)) {
+    const allowed = match.join(", ");
+    const error = new SluiceError("method_not_allowed", `${exchange.method} is not possible here; use ${allowed}.`);
+    exchange.sendError(error, ["allow", allowed]);
+    return;
+  }
+  perform(exchange, match, found.value);
+}
+
+function findOperation(
+  exchange: Exchange,
+  found: PathMatch<CompiledRoute>,
+): OperationMatch | readonly string[] | undefined {
+  const { operations, operationPath } = found.value;
+  const rest = found.rest === "" ? operationPath : found.rest;
+  if (rest === undefined) {
+    return undefined;
+  }
+  return operations.find(rest, exchange.method, exchange.headers["anthropic-version"] !== undefined);
+}
+
+function notFound(exchange: Exchange): SluiceError {
+  return new SluiceError("route_not_found", `There is no route for ${exchange.method} on this path. Check the base URL.`);
+}
+
+function perform(exchange: Exchange, match: OperationMatch, compiledRoute: CompiledRoute): void {
+  switch (match.operation) {
+    case "models.list":
+      exchange.sendJson(200, match.dialect.client.encodeModelList(grantedModels(exchange)));
+      return;
+    case "models.get":
+      sendModel(exchange, match);
+      return;
+    case "chat":
+    case "completions":
+    case "embeddings":
+    case "count_tokens":
+      requireJson(exchange);
+      exchange.readBody(compiledRoute.maxBodyBytes, (body) => {
+        callModel(exchange, match.operation, body);
+      });
+  }
+}
+
+function requireJson(exchange: Exchange): void {
+  const type = exchange.headers["content-type"];
+  if (type !== undefined && !/^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(type)) {
+    throw new SluiceError("unsupported_media_type", "Send the body as JSON, with `content-type: application/json`.");
+  }
+  const encoding = exchange.headers["content-encoding"];
+  if (encoding !== undefined && encoding !== "identity") {
+    throw new SluiceError("unsupported_media_type", "Send the body without content-encoding.");
+  }
+}
+
+function grantedModels(exchange: Exchange): ModelInfo[] {
+  const { engine, caller } = exchange;
+  return engine.models.listed.filter((model) => caller?.grants.allows(model.name)).map((model: CompiledModel) => model.info);
+}
+
+function sendModel(exchange: Exchange, match: OperationMatch): void {
+  const model = exchange.engine.models.find(match.argument);
+  if (model === undefined || exchange.caller?.grants.allows(match.argument) !== true) {
+    throw modelNotFound(match.argument);
+  }
+  exchange.sendJson(200, match.dialect.client.encodeModel({ ...model.info, id: match.argument }));
+}

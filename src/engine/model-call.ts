@@ -1,0 +1,292 @@
+/**
+ * One call of a user model: which endpoints are tried, in which order, how often, and what the client gets when none
+ * could serve. Order: other endpoints of the same priority, then the next priority, then fallback models, then the
+ * same again; `attempts` bounds the whole, whatever layers are involved, and the total clock bounds the time.
+ */
+import type { Operation } from "../dialects/contract.ts";
+import { SluiceError, isSluiceError } from "../lib/errors.ts";
+import { readBody, type BodyScan } from "../lib/json-body.ts";
+import { estimateTokensOfJson } from "../lib/token-estimate.ts";
+import type { Deadlines } from "../lib/timer.ts";
+import { Attempt } from "./attempt.ts";
+import type { AttemptFailure } from "./attempt-failure.ts";
+import type { CompiledModel, Endpoint } from "./engine.ts";
+import type { Abortable, Exchange } from "./exchange.ts";
+import { modelNotFound } from "./model-not-found.ts";
+
+/** Top-level members that the way of a request needs; everything else stays bytes. */
+const WANTED = ["model", "stream", "stream_options"];
+/** The longest that a request waits for a resting endpoint before the client is told to come back itself. */
+const LONGEST_WAIT_MS = 2_000;
+const FIRST_BACKOFF_MS = 50;
+const LONGEST_BACKOFF_MS = 1_000;
+
+/** The clocks of a request. */
+export type Clock = "connect" | "firstToken" | "idle" | "total";
+
+/** Reads the body, finds the model, and begins. @throws SluiceError for the caller's mistakes */
+export function callModel(exchange: Exchange, operation: Operation, body: Buffer): void {
+  const scan = readBody(body, WANTED);
+  const asked = scan.get("model");
+  if (typeof asked !== "string" || asked === "") {
+    const what = asked === undefined ? "is missing" : "must be a non-empty string";
+    throw new SluiceError("invalid_request", `\`model\` ${what}. GET /v1/models lists what your key may use.`, {
+      param: "model",
+    });
+  }
+  const stream = scan.get("stream");
+  if (stream !== undefined && stream !== null && typeof stream !== "boolean") {
+    throw new SluiceError("invalid_request", "`stream` must be true or false.", { param: "stream" });
+  }
+  const model = exchange.engine.models.find(asked);
+  if (model === undefined || !mayUse(exchange, model, asked)) {
+    throw modelNotFound(asked);
+  }
+  const streaming = stream === true && (operation === "chat" || operation === "completions");
+  exchange.recordModel(model.nameId, streaming ? "stream" : "whole");
+  if (operation === "count_tokens" && countsNowhere(model)) {
+    const tokens = estimateTokensOfJson(scan.value());
+    exchange.sendJson(200, exchange.dialect.client.encodeTokenCount(tokens));
+    return;
+  }
+  new ModelCall(exchange, operation, scan, asked, model, streaming ? "stream" : "whole").start();
+}
+
+function mayUse(exchange: Exchange, model: CompiledModel, asked: string): boolean {
+  const grants = exchange.caller?.grants;
+  return grants !== undefined && (grants.allows(asked) || grants.allows(model.name));
+}
+
+/** No target of the model can count tokens itself. */
+function countsNowhere(model: CompiledModel): boolean {
+  return model.priorities.every((group) =>
+    group.endpoints.every(({ target }) => target.dialect.target.path("count_tokens", "", false) === null),
+  );
+}
+
+/** What an attempt needs to know of the call it belongs to. */
+export class ModelCall implements Abortable {
+  readonly exchange: Exchange;
+  readonly operation: Operation;
+  readonly scan: BodyScan;
+  readonly answerKind: "stream" | "whole";
+  readonly deadlines: Deadlines<Clock>;
+  /** The model tried now and the name it goes by: the client's, or a fallback's. */
+  model: CompiledModel;
+  asked: string;
+  readonly #first: CompiledModel;
+  readonly #firstAsked: string;
+  readonly #tried = new Set<Endpoint>();
+  #attempt: Attempt | undefined;
+  #failure: AttemptFailure | undefined;
+  #backoff: NodeJS.Timeout | undefined;
+  #round = 0;
+
+  constructor(
+    exchange: Exchange,
+    operation: Operation,
+    scan: BodyScan,
+    asked: string,
+    model: CompiledModel,
+    answerKind: "stream" | "whole",
+  ) {
+    this.exchange = exchange;
+    this.operation = operation;
+    this.scan = scan;
+    this.asked = asked;
+    this.model = model;
+    this.answerKind = answerKind;
+    this.#first = model;
+    this.#firstAsked = asked;
+    this.deadlines = exchange.services.deadlines.start((clock: Clock) => {
+      this.#expired(clock);
+    });
+  }
+
+  start(): void {
+    this.exchange.setRunning(this);
+    const routeTimeoutMs = this.exchange.route?.config.timeoutMs;
+    const timeouts = this.model.priorities[0]?.endpoints[0]?.target.timeouts;
+    this.deadlines.arm("total", routeTimeoutMs ?? timeouts?.totalMs ?? 600_000);
+    this.#next();
+  }
+
+  /** The client left. */
+  abort(): void {
+    this.deadlines.end();
+    clearTimeout(this.#backoff);
+    this.#attempt?.abort();
+  }
+
+  /** The attempt has given the client its answer, or at least begun to. */
+  succeeded(endpoint: Endpoint): void {
+    this.exchange.services.cooldowns.succeeded(endpoint.nodeId);
+  }
+
+  /** The answer is complete. */
+  finished(): void {
+    this.deadlines.end();
+    this.exchange.setRunning(undefined);
+  }
+
+  /** The attempt failed and the client has seen nothing of it. */
+  failed(endpoint: Endpoint, failure: AttemptFailure): void {
+    this.#attempt = undefined;
+    this.#failure = failure;
+    this.#learn(endpoint, failure);
+    if (failure.retryable !== "never" && this.#mayRetry(failure) && this.exchange.hits < this.#first.maxHits) {
+      this.#next();
+    } else {
+      this.#giveUp();
+    }
+  }
+
+  #mayRetry(failure: AttemptFailure): boolean {
+    return failure.retryable === "always" || this.#first.retryOn.has(failure.retryable as "connect");
+  }
+
+  #next(): void {
+    const endpoint = this.#pick();
+    if (endpoint === undefined) {
+      this.#waitOrGiveUp();
+      return;
+    }
+    const delayMs = this.#tried.has(endpoint) ? this.#backoffMs() : 0;
+    this.#tried.add(endpoint);
+    if (delayMs === 0) {
+      this.#try(endpoint);
+    } else {
+      this.#backoff = setTimeout(() => {
+        this.#try(endpoint);
+      }, delayMs);
+    }
+  }
+
+  #try(endpoint: Endpoint): void {
+    this.#attempt = new Attempt(this, endpoint);
+    try {
+      this.#attempt.start();
+    } catch (error) {
+      // the request cannot be said in this target's dialect; another target may take it
+      if (isSluiceError(error) && this.#hasUntried()) {
+        this.#attempt = undefined;
+        this.#next();
+        return;
+      }
+      this.finished();
+      this.exchange.fail(error);
+    }
+  }
+
+  /** An untried endpoint in the order of the design, or after all were tried, the first that may be tried again. */
+  #pick(): Endpoint | undefined {
+    const untried = this.#pickAmong((endpoint) => !this.#tried.has(endpoint));
+    return untried ?? (this.#tried.size === 0 ? undefined : this.#pickAmong(() => true));
+  }
+
+  #hasUntried(): boolean {
+    return this.#pickAmong((endpoint) => !this.#tried.has(endpoint)) !== undefined;
+  }
+
+  #pickAmong(accepts: (endpoint: Endpoint) => boolean): Endpoint | undefined {
+    const { cooldowns } = this.exchange.services;
+    const now = Date.now();
+    const usable = (endpoint: Endpoint): boolean =>
+      accepts(endpoint) &&
+      cooldowns.restsUntil(endpoint.nodeId) <= now &&
+      (endpoint.credentialId === 0 || cooldowns.restsUntil(endpoint.credentialId) <= now);
+    for (const name of [undefined, ...this.#first.fallbacks]) {
+      const model = name === undefined ? this.#first : this.exchange.engine.models.find(name);
+      if (model === undefined || (name !== undefined && !mayUse(this.exchange, model, name))) {
+        continue;
+      }
+      for (const group of model.priorities) {
+        const endpoint = group.pick(usable);
+        if (endpoint !== undefined) {
+          this.model = model;
+          this.asked = name ?? this.#firstAsked;
+          return endpoint;
+        }
+      }
+    }
+    return undefined;
+  }
+
+  /** Everything rests. If the first to wake does so soon, wait for it; else say when to come back. */
+  #waitOrGiveUp(): void {
+    const waitMs = this.#earliestWakeMs();
+    if (waitMs > 0 && waitMs <= LONGEST_WAIT_MS && this.exchange.hits < this.#first.maxHits) {
+      this.#backoff = setTimeout(() => {
+        this.#next();
+      }, waitMs);
+      return;
+    }
+    this.#giveUp();
+  }
+
+  #earliestWakeMs(): number {
+    const { cooldowns } = this.exchange.services;
+    let earliest = Infinity;
+    for (const group of this.#first.priorities) {
+      for (const { nodeId, credentialId } of group.endpoints) {
+        const credentialRest = credentialId === 0 ? 0 : cooldowns.restsUntil(credentialId);
+        earliest = Math.min(earliest, Math.max(cooldowns.restsUntil(nodeId), credentialRest));
+      }
+    }
+    return Math.max(1, earliest - Date.now());
+  }
+
+  #backoffMs(): number {
+    this.#round += 1;
+    const longest = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** this.#round);
+    return longest / 2 + Math.random() * (longest / 2);
+  }
+
+  #giveUp(): void {
+    this.finished();
+    const failure = this.#failure;
+    if (failure === undefined) {
+      const message = "No target of this model can serve right now: all of them rest after failures or rate limits.";
+      this.exchange.sendError(
+        new SluiceError("no_target_available", message, { retryAfterMs: Math.min(this.#earliestWakeMs(), 60_000) }),
+      );
+      return;
+    }
+    failure.answer(this.exchange);
+  }
+
+  #learn(endpoint: Endpoint, failure: AttemptFailure): void {
+    const { cooldowns } = this.exchange.services;
+    const now = Date.now();
+    if (failure.restMs > 0) {
+      cooldowns.rest(endpoint.credentialId === 0 ? endpoint.nodeId : endpoint.credentialId, failure.restMs, now);
+    }
+    if (failure.blamesNode && cooldowns.failed(endpoint.nodeId) && this.#maySpare(endpoint, now)) {
+      cooldowns.eject(endpoint.nodeId, now);
+    }
+  }
+
+  /** Never more than half of the nodes of a priority are ejected. */
+  #maySpare(endpoint: Endpoint, now: number): boolean {
+    const { cooldowns } = this.exchange.services;
+    const group = this.model.priorities.find((candidate) => candidate.endpoints.includes(endpoint));
+    const nodes = new Set(group?.endpoints.map(({ nodeId }) => nodeId));
+    const resting = [...nodes].filter((id) => id !== endpoint.nodeId && cooldowns.restsUntil(id) > now).length;
+    return resting + 1 <= Math.floor(nodes.size / 2);
+  }
+
+  #expired(clock: Clock): void {
+    if (clock === "total") {
+      const attempt = this.#attempt;
+      clearTimeout(this.#backoff);
+      this.finished();
+      attempt?.abort();
+      this.exchange.sendError(
+        new SluiceError("total_timeout", "The request took longer than its total timeout; it was ended."),
+      );
+      return;
+    }
+    this.#attempt?.expired(clock);
+  }
+}
+

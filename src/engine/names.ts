@@ -1,0 +1,57 @@
+/** Every name of a snapshot that usage entries, rests or the directory refer to by id. */
+import type { Snapshot } from "../config/snapshot.ts";
+import { ERROR_STATUS } from "../lib/errors.ts";
+import type { Operation } from "../dialects/contract.ts";
+import { credentialName, nodeName } from "./compile.ts";
+import { grantSetName } from "./grants.ts";
+import type { WordIds } from "./services.ts";
+
+const OPERATIONS: readonly Operation[] = [
+  "chat",
+  "completions",
+  "embeddings",
+  "count_tokens",
+  "models.list",
+  "models.get",
+];
+const DIALECT_NAMES = ["openai", "anthropic"] as const;
+
+/** Yields each name that must have an id before workers compile the snapshot; some come more than once. */
+export function* namesOf(snapshot: Snapshot): Generator<string> {
+  yield* OPERATIONS;
+  yield* DIALECT_NAMES;
+  yield* Object.keys(ERROR_STATUS);
+  yield snapshot.gateway;
+  for (const provider of snapshot.providers) {
+    yield provider.name;
+    yield nodeName(provider, "");
+    yield* provider.nodes.map((node) => nodeName(provider, node.url));
+    yield* provider.credentials.map((credential) => credentialName(provider, credential.name));
+  }
+  for (const model of snapshot.models) {
+    yield model.name;
+    yield* model.targets.map((target) => target.model);
+  }
+  for (const domain of snapshot.domains) {
+    yield domain.host;
+    yield* domain.routes.map((route) => route.path);
+  }
+  for (const consumer of snapshot.consumers) {
+    yield consumer.name;
+    for (const key of consumer.keys) {
+      yield key.name;
+      yield grantSetName(consumer.grants, key.grants);
+    }
+  }
+}
+
+/** Looks up the words that usage entries use. */
+export function wordIds(gateway: string, find: (name: string) => number): WordIds {
+  const ids = (words: readonly string[]): [string, number][] => words.map((word) => [word, find(word)]);
+  return {
+    gateway: find(gateway),
+    operations: Object.fromEntries(ids(OPERATIONS)) as WordIds["operations"],
+    dialects: Object.fromEntries(ids(DIALECT_NAMES)) as WordIds["dialects"],
+    errors: new Map(ids(Object.keys(ERROR_STATUS))),
+  };
+}

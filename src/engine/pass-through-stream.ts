@@ -1,0 +1,168 @@
+/**
+ * A stream whose bytes go through: client and target speak one dialect and no filter asks for events. Whole events are
+ * forwarded in the tick in which they came, as views of the chunk they came in. Until the first content the events are
+ * held, so that another attempt can still take over; after it, a failure becomes an error event.
+ */
+import type { IncomingHttpHeaders } from "node:http";
+import { WATCH, type StreamWatch } from "../dialects/contract.ts";
+import type { SluiceError } from "../lib/errors.ts";
+import { SseSplitter } from "../lib/sse.ts";
+import type { AnswerSink, Attempt } from "./attempt.ts";
+import { brokenBeforeContent, brokenStream, upstreamErrorFailure } from "./attempt-failure.ts";
+import type { Exchange } from "./exchange.ts";
+import { returnedHeaders } from "./returned-headers.ts";
+import { recordStreamUsage } from "./stream-usage.ts";
+
+/** The largest single event that is taken. */
+export const MAX_EVENT_BYTES = 16 * 1024 * 1024;
+/** What may come before the first content. */
+const MAX_HELD_BYTES = 256 * 1024;
+
+export class PassThroughStream implements AnswerSink {
+  readonly #attempt: Attempt;
+  readonly #exchange: Exchange;
+  readonly #headers: readonly string[];
+  readonly #splitter = new SseSplitter(MAX_EVENT_BYTES);
+  readonly #watch: StreamWatch;
+  readonly #stripsUsage: boolean;
+  #held: Buffer[] | undefined = [];
+  #heldBytes = 0;
+  #complete = false;
+  #failed = false;
+  /** Events found and not yet forwarded: `#run[#runStart, #runEnd)`. */
+  #run: Buffer | undefined;
+  #runStart = 0;
+  #runEnd = 0;
+  #clientIsSlow = false;
+
+  constructor(attempt: Attempt, headers: IncomingHttpHeaders) {
+    this.#attempt = attempt;
+    this.#exchange = attempt.call.exchange;
+    this.#headers = returnedHeaders(attempt, headers);
+    this.#watch = attempt.endpoint.target.dialect.target.createStreamWatch();
+    this.#stripsUsage = attempt.encoded.usageInjected;
+  }
+
+  data(chunk: Buffer): void {
+    this.#attempt.call.deadlines.touch();
+    this.#splitter.push(chunk, this.#onEvent);
+    this.#forward();
+    if (this.#clientIsSlow) {
+      this.#clientIsSlow = false;
+      this.#attempt.waitForClient();
+    }
+  }
+
+  end(): void {
+    if (this.#failed) {
+      return;
+    }
+    const ending = this.#complete ? "complete" : "partial";
+    if (this.#held !== undefined) {
+      if (!this.#complete) {
+        this.#attempt.failed(brokenBeforeContent());
+        return;
+      }
+      this.#release();
+    }
+    recordStreamUsage(this.#attempt, this.#watch.usage, this.#watch.contentEvents, ending);
+    if (!this.#complete) {
+      this.broken(brokenStream());
+      return;
+    }
+    this.#attempt.finished();
+    this.#exchange.endStream();
+  }
+
+  broken(error: SluiceError): boolean {
+    if (this.#held !== undefined) {
+      return false;
+    }
+    this.abandoned();
+    this.#attempt.breakOff();
+    this.#exchange.sendError(error);
+    return true;
+  }
+
+  abandoned(): void {
+    recordStreamUsage(this.#attempt, this.#watch.usage, this.#watch.contentEvents, this.#complete ? "complete" : "partial");
+  }
+
+  readonly #onEvent = (buffer: Buffer, start: number, end: number): void => {
+    if (this.#failed) {
+      return;
+    }
+    const mask = this.#watch.event(buffer, start, end);
+    if (mask !== 0) {
+      if ((mask & WATCH.complete) !== 0) {
+        this.#complete = true;
+      }
+      if ((mask & WATCH.usageOnly) !== 0 && this.#stripsUsage) {
+        return;
+      }
+      if ((mask & WATCH.error) !== 0) {
+        this.#upstreamError(buffer, start, end);
+        return;
+      }
+      if (this.#held !== undefined && (mask & WATCH.content) !== 0) {
+        this.#release();
+      }
+    }
+    if (this.#run === buffer && this.#runEnd === start) {
+      this.#runEnd = end;
+      return;
+    }
+    this.#forward();
+    this.#run = buffer;
+    this.#runStart = start;
+    this.#runEnd = end;
+  };
+
+  /** Sends, or holds, the events found so far. */
+  #forward(): void {
+    const run = this.#run;
+    if (run === undefined) {
+      return;
+    }
+    this.#run = undefined;
+    const whole = this.#runStart === 0 && this.#runEnd === run.length;
+    const bytes = whole ? run : run.subarray(this.#runStart, this.#runEnd);
+    if (this.#held === undefined) {
+      if (!this.#exchange.write(bytes)) {
+        this.#clientIsSlow = true;
+      }
+      return;
+    }
+    this.#held.push(bytes);
+    this.#heldBytes += bytes.length;
+    if (this.#heldBytes > MAX_HELD_BYTES) {
+      this.#release();
+    }
+  }
+
+  /** The first content is here: the head and what was held go out, and there is no way back. */
+  #release(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    this.#attempt.answering();
+    this.#exchange.startStream(this.#headers);
+    for (const bytes of held) {
+      this.#exchange.write(bytes);
+    }
+  }
+
+  /** The upstream says itself that it failed: before content another attempt may serve, after it the client is told. */
+  #upstreamError(buffer: Buffer, start: number, end: number): void {
+    const { error } = this.#watch;
+    this.#failed = true;
+    if (this.#held !== undefined && error !== undefined) {
+      this.#attempt.failed(upstreamErrorFailure(error, undefined, undefined));
+      return;
+    }
+    this.#forward();
+    this.#exchange.write(buffer.subarray(start, end));
+    this.abandoned();
+    this.#attempt.breakOff();
+    this.#exchange.breakStreamAfterError();
+  }
+}

@@ -1,0 +1,42 @@
+/** What a worker gives to the requests it serves: the registries that outlive engines. */
+import type { ServerResponse } from "node:http";
+import type { Cooldowns } from "../balancing/cooldowns.ts";
+import type { Operation } from "../dialects/contract.ts";
+import type { DialectName } from "../dialects/form.ts";
+import type { DirectoryReader } from "../directory/reader.ts";
+import type { UsageWriter } from "../ledger/usage-writer.ts";
+import type { DeadlineTicker } from "../lib/timer.ts";
+import type { Exchange } from "./exchange.ts";
+import type { GrantSet } from "./grants.ts";
+
+/** The process log, as far as the data plane uses it: faults of our own, never a line per request. */
+export interface FaultLog {
+  error(details: object, message: string): void;
+}
+
+/** Name-table ids of the words that usage entries use. */
+export interface WordIds {
+  readonly gateway: number;
+  readonly operations: Readonly<Record<Operation, number>>;
+  readonly dialects: Readonly<Record<DialectName, number>>;
+  readonly errors: ReadonlyMap<string, number>;
+}
+
+export interface Services {
+  readonly usage: UsageWriter;
+  readonly directory: DirectoryReader;
+  readonly cooldowns: Cooldowns;
+  readonly deadlines: DeadlineTicker;
+  readonly ids: WordIds;
+  readonly log: FaultLog;
+  /** Streams that have begun, for heartbeats. */
+  readonly streams: Set<Exchange>;
+  /** The grant set that a directory record names. */
+  grants(id: number): GrantSet;
+  /** The worker is shutting down: connections should not be kept. */
+  draining(): boolean;
+  /** Ends the connection (HTTP/2: the stream) after what was written, without a proper end of the answer. */
+  cutOff(response: ServerResponse): void;
+  /** The exchange has ended. */
+  ended(exchange: Exchange): void;
+}

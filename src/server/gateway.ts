@@ -1,0 +1,251 @@
+/**
+ * The main thread of a gateway: starts the loader and the workers, hands snapshots round, reads the usage tables,
+ * serves the admin port, replaces workers that die, and shuts everything down in order.
+ */
+import { Worker } from "node:worker_threads";
+import { availableParallelism } from "node:os";
+import { createServer } from "node:net";
+import { createCooldownsMemory } from "../balancing/cooldowns.ts";
+import type { ListenConfig } from "../config/snapshot.ts";
+import { NameTable } from "../lib/name-table.ts";
+import type { ProcessLog } from "../observability/log.ts";
+import type { DirectoryHandle } from "../directory/table.ts";
+import type { UsageCollector } from "../ledger/usage-collector.ts";
+import type { FromLoader, LoaderStart, ProcessSettings, SharedSnapshot, ToLoader } from "./messages.ts";
+import { WorkerHandle } from "./worker-handle.ts";
+
+/** What the gateway tells those who observe it. */
+export interface GatewayObserver {
+  readonly names: NameTable;
+  /** Reads the workers' usage tables. */
+  readonly collector: UsageCollector;
+  loaded(message: Extract<FromLoader, { kind: "loaded" }>): void;
+  loadFailed(message: string): void;
+  swapped(durationMs: number, longestSliceMs: number): void;
+  workerDelay(index: number, maxMs: number): void;
+  workerLost(lostRequests: number): void;
+}
+
+const FIRST_RESTART_MS = 10;
+const LONGEST_RESTART_MS = 5_000;
+
+export class Gateway {
+  readonly #start: LoaderStart;
+  readonly #log: ProcessLog;
+  readonly #observer: GatewayObserver;
+  readonly #names: NameTable;
+  readonly #cooldowns = createCooldownsMemory();
+  readonly #workers: WorkerHandle[] = [];
+  #loader: Worker | undefined;
+  #directory: DirectoryHandle | undefined;
+  #snapshot: SharedSnapshot | undefined;
+  #settings: ProcessSettings | undefined;
+  #listen: ListenConfig | undefined;
+  #stopping = false;
+
+  constructor(start: LoaderStart, log: ProcessLog, observer: GatewayObserver) {
+    this.#start = start;
+    this.#log = log;
+    this.#observer = observer;
+    this.#names = observer.names;
+  }
+
+  get settings(): ProcessSettings | undefined {
+    return this.#settings;
+  }
+
+  get workers(): readonly WorkerHandle[] {
+    return this.#workers;
+  }
+
+  /** Why requests cannot be served now, or undefined if they can. */
+  notReady(): string | undefined {
+    if (this.#stopping) {
+      return "shutting down";
+    }
+    if (this.#listen === undefined) {
+      return "starting";
+    }
+    return this.#workers.some((worker) => worker.listening) ? undefined : "no worker is listening";
+  }
+
+  /**
+   * Loads the configuration, starts the workers and listens.
+   * @returns where it listens
+   * @throws Error with what is wrong: the configuration, or the port
+   */
+  async start(): Promise<ListenConfig> {
+    const first = await this.#startLoader();
+    this.#take(first);
+    const { server } = first.settings;
+    const reusePort = process.platform === "linux";
+    const count = reusePort ? server.workers || availableParallelism() : 1;
+    await requireFreePort(server.listen);
+    for (let index = 0; index < count; index++) {
+      this.#workers.push(this.#createWorker(index, reusePort));
+    }
+    await Promise.all(this.#workers.map((worker) => worker.ready));
+    const [firstWorker, ...others] = this.#workers;
+    const port = await firstWorker!.listen(server.listen);
+    this.#listen = { host: server.listen.host, port };
+    await Promise.all(others.map((worker) => worker.listen(this.#listen!)));
+    return this.#listen;
+  }
+
+  /** Asks the loader to read the configuration again. */
+  reload(): void {
+    this.#toLoader({ kind: "reload" });
+  }
+
+  /** Stops accepting, lets requests end for up to the drain timeout, then ends what is left. */
+  async stop(timeoutMs = this.#settings?.server.drainTimeoutMs ?? 0): Promise<void> {
+    this.#stopping = true;
+    await Promise.all(this.#workers.map((worker) => worker.drain(timeoutMs)));
+    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+    for (const worker of this.#workers) {
+      this.#observer.collector.retire(worker.usageReader);
+    }
+    await this.#loader?.terminate();
+  }
+
+  #startLoader(): Promise<Extract<FromLoader, { kind: "loaded" }>> {
+    const { promise, resolve, reject } = Promise.withResolvers<Extract<FromLoader, { kind: "loaded" }>>();
+    const loader = new Worker(threadUrl("loader-thread"), { workerData: this.#start });
+    this.#loader = loader;
+    let started = false;
+    loader.on("message", (message: FromLoader) => {
+      switch (message.kind) {
+        case "names":
+          this.#shareNames(message);
+          return;
+        case "directory":
+          this.#directory = message.handle;
+          this.#workers.forEach((worker) => worker.send(message));
+          return;
+        case "failed":
+          this.#observer.loadFailed(message.message);
+          reject(new Error(message.message));
+          return;
+        case "loaded":
+          if (started) {
+            this.#take(message);
+          }
+          started = true;
+          resolve(message);
+      }
+    });
+    loader.on("error", (error) => {
+      this.#log.error({ err: error }, "the configuration loader failed; the running configuration stays");
+      reject(error);
+    });
+    return promise;
+  }
+
+  #toLoader(message: ToLoader): void {
+    this.#loader?.postMessage(message);
+  }
+
+  #shareNames(message: Extract<FromLoader, { kind: "names" }>): void {
+    this.#names.append(message.delta);
+    const { size } = this.#names;
+    void Promise.all(this.#workers.map((worker) => worker.shareNames(message.delta, size))).then(() => {
+      this.#toLoader({ kind: "namesKnown", size });
+    });
+  }
+
+  #take(message: Extract<FromLoader, { kind: "loaded" }>): void {
+    this.#snapshot = message.snapshot;
+    this.#settings = message.settings;
+    this.#observer.loaded(message);
+    this.#workers.forEach((worker) => worker.send({ kind: "snapshot", snapshot: message.snapshot }));
+  }
+
+  #createWorker(index: number, reusePort: boolean, usage?: SharedArrayBuffer, restarts = 0): WorkerHandle {
+    const { gateway, server } = this.#settings!;
+    const worker = new WorkerHandle(
+      threadUrl("worker-thread"),
+      {
+        index,
+        gateway,
+        server,
+        reusePort,
+        names: this.#names.since(0),
+        cooldowns: this.#cooldowns,
+        directory: this.#directory!,
+        snapshot: this.#snapshot!,
+      },
+      usage,
+    );
+    this.#observer.collector.add(worker.usageReader);
+    const startedAt = performance.now();
+    worker.onMessage = (message) => {
+      switch (message.kind) {
+        case "swapped":
+          this.#observer.swapped(message.durationMs, message.longestSliceMs);
+          return;
+        case "swapFailed":
+          this.#log.error({ worker: index, version: message.version }, `a worker could not compile: ${message.message}`);
+          return;
+        case "fault":
+          this.#log.error({ worker: index, stack: message.stack }, message.message);
+          return;
+        case "delay":
+          this.#observer.workerDelay(index, message.maxMs);
+          return;
+        default:
+      }
+    };
+    worker.onExit = (error) => {
+      if (!this.#stopping) {
+        const alive = performance.now() - startedAt;
+        this.#replace(index, reusePort, worker, alive > LONGEST_RESTART_MS ? 0 : restarts + 1, error);
+      }
+    };
+    return worker;
+  }
+
+  /** A worker died: its open requests become entries, and another takes its place. */
+  #replace(index: number, reusePort: boolean, dead: WorkerHandle, restarts: number, error: Error | undefined): void {
+    const lost = this.#observer.collector.retire(dead.usageReader);
+    this.#observer.workerLost(lost);
+    this.#log.error({ worker: index, lost, err: error }, "a worker died; another takes its place");
+    const delayMs = Math.min(LONGEST_RESTART_MS, FIRST_RESTART_MS * 2 ** restarts);
+    setTimeout(() => {
+      if (this.#stopping) {
+        return;
+      }
+      const worker = this.#createWorker(index, reusePort, dead.usage, restarts);
+      this.#workers[index] = worker;
+      const listen = this.#listen;
+      worker.ready
+        .then(() => (listen === undefined ? undefined : worker.listen(listen)))
+        .catch((cause: unknown) => {
+          this.#log.error({ worker: index, err: cause }, "the replaced worker cannot serve");
+        });
+    }, delayMs);
+  }
+}
+
+/** In development modules are `.ts`, in a release `.js`. */
+function threadUrl(name: string): URL {
+  return new URL(`./${name}${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
+}
+
+/**
+ * With SO_REUSEPORT a second gateway could share the port unnoticed; a probe without it cannot.
+ * @throws the system's error (EADDRINUSE, EACCES, EADDRNOTAVAIL)
+ */
+async function requireFreePort(listen: ListenConfig): Promise<void> {
+  if (listen.port === 0) {
+    return;
+  }
+  const probe = createServer();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  probe.once("error", reject);
+  probe.listen({ host: listen.host, port: listen.port, exclusive: true }, () => {
+    probe.close(() => {
+      resolve();
+    });
+  });
+  await promise;
+}

@@ -1,0 +1,169 @@
+/**
+ * The HTTP listener of a worker: node:http, or TLS with HTTP/2 offered by ALPN. Its parser refuses what is ambiguous
+ * (Content-Length with Transfer-Encoding, bad chunking, bare LF …); every connection and every part of a request has
+ * a limit in size and time.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createSecureServer, type Http2SecureServer } from "node:http2";
+import type { Duplex } from "node:stream";
+import { readFileSync } from "node:fs";
+import type { ListenConfig, ServerConfig } from "../config/snapshot.ts";
+import type { Exchange } from "../engine/exchange.ts";
+
+/** How often the timeouts of idle and slow connections are looked at. */
+const CHECK_INTERVAL_MS = 1_000;
+const MAX_HTTP2_STREAMS = 1_000;
+
+type OnRequest = (request: IncomingMessage, response: ServerResponse) => Exchange | undefined;
+
+export class Listener {
+  readonly #server: Server | Http2SecureServer;
+  readonly #exchanges = new WeakMap<object, Set<Exchange>>();
+  readonly #sockets = new Set<Duplex & { destroySoon?: () => void }>();
+
+  constructor(config: ServerConfig, onRequest: OnRequest) {
+    const handle = (request: IncomingMessage, response: ServerResponse): void => {
+      this.#track(request, response, onRequest(request, response));
+    };
+    this.#server = config.tls === undefined ? plainServer(config) : secureServer(config, config.tls);
+    const server = this.#server as Server;
+    server.maxConnections = config.maxConnections;
+    server.on("request", handle);
+    server.on("checkContinue", handle);
+    server.on("clientError", refuseMalformed);
+    server.on(config.tls === undefined ? "connection" : "secureConnection", (socket: Duplex) => {
+      this.#connected(socket);
+    });
+  }
+
+  /** Starts to listen. Resolves to the port, which is the given one unless that was 0. */
+  listen(listen: ListenConfig, reusePort: boolean): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    this.#server.once("error", reject);
+    this.#server.listen({ host: listen.host, port: listen.port, reusePort, backlog: 4_096 }, () => {
+      this.#server.off("error", reject);
+      const address = this.#server.address();
+      resolve(typeof address === "object" && address !== null ? address.port : listen.port);
+    });
+    return promise;
+  }
+
+  /** Takes no new connections; those that are idle are closed, the others after their answer. */
+  stopAccepting(): void {
+    this.#server.close();
+    this.closeIdle();
+  }
+
+  closeIdle(): void {
+    if ("closeIdleConnections" in this.#server) {
+      this.#server.closeIdleConnections();
+    }
+  }
+
+  /** Ends every connection now. */
+  destroy(): void {
+    for (const socket of this.#sockets) {
+      socket.destroy();
+    }
+  }
+
+  #connected(socket: Duplex): void {
+    this.#sockets.add(socket);
+    socket.once("close", () => {
+      this.#sockets.delete(socket);
+      const exchanges = this.#exchanges.get(socket);
+      if (exchanges !== undefined) {
+        for (const exchange of exchanges) {
+          exchange.clientLeft();
+        }
+      }
+    });
+  }
+
+  /** Remembers which exchanges a connection carries, to tell them when it goes away. */
+  #track(request: IncomingMessage, response: ServerResponse, exchange: Exchange | undefined): void {
+    if (exchange === undefined || exchange.ended) {
+      return;
+    }
+    if (request.httpVersionMajor >= 2) {
+      response.once("close", () => {
+        exchange.clientLeft();
+      });
+      return;
+    }
+    const { socket } = request;
+    let exchanges = this.#exchanges.get(socket);
+    if (exchanges === undefined) {
+      exchanges = new Set();
+      this.#exchanges.set(socket, exchanges);
+    }
+    const tracked = exchanges;
+    tracked.add(exchange);
+    response.once("finish", () => {
+      tracked.delete(exchange);
+    });
+  }
+}
+
+function plainServer(config: ServerConfig): Server {
+  return createServer({ ...limits(config), noDelay: true, keepAlive: true });
+}
+
+function limits(config: ServerConfig): object {
+  return {
+    maxHeaderSize: config.maxHeaderBytes,
+    headersTimeout: config.headersTimeoutMs,
+    requestTimeout: config.requestTimeoutMs,
+    keepAliveTimeout: config.keepAliveTimeoutMs,
+    connectionsCheckingInterval: CHECK_INTERVAL_MS,
+    highWaterMark: 64 * 1024,
+    insecureHTTPParser: false,
+  };
+}
+
+function secureServer(config: ServerConfig, tls: { cert: string; key: string }): Http2SecureServer {
+  return createSecureServer({
+    ...limits(config),
+    allowHTTP1: true,
+    cert: readFileSync(tls.cert),
+    key: readFileSync(tls.key),
+    minVersion: "TLSv1.2",
+    settings: { maxConcurrentStreams: MAX_HTTP2_STREAMS },
+  });
+}
+
+const REFUSALS: Readonly<Record<string, readonly [status: string, code: string, message: string]>> = {
+  HPE_HEADER_OVERFLOW: ["431 Request Header Fields Too Large", "header_too_large", "The request's header is too large."],
+  ERR_HTTP_REQUEST_TIMEOUT: ["408 Request Timeout", "request_timeout", "The request did not arrive in time."],
+};
+const MALFORMED = ["400 Bad Request", "invalid_request", "The request is not valid HTTP."] as const;
+
+/** Answers what the parser refuses. The dialect is not known yet: both put the message under `error`. */
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const [status, code, message] = REFUSALS[error.code ?? ""] ?? MALFORMED;
+  const body = JSON.stringify({ error: { message, type: "invalid_request_error", param: null, code } });
+  socket.end(
+    `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  );
+}
+
+/** Ends the connection (HTTP/2: the stream) after what was written, so that the answer is seen not to be whole. */
+export function cutOff(response: ServerResponse): void {
+  if ("stream" in response) {
+    const { stream } = response as unknown as { stream: { close(code: number): void } };
+    const INTERNAL_ERROR = 2;
+    stream.close(INTERNAL_ERROR);
+    return;
+  }
+  const { socket } = response;
+  if (response.req.httpVersion === "1.0") {
+    // an HTTP/1.0 answer ends with its connection: only a reset shows that it is not whole
+    socket?.resetAndDestroy();
+  } else {
+    response.req.socket.destroySoon();
+  }
+}

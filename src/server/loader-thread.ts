@@ -1,0 +1,123 @@
+/**
+ * Entry of the loader thread: reads, checks and watches the configuration, so that the main thread never waits for a
+ * large file. It owns the name table and the directory of keys; workers learn of new names before anything refers to them.
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import { DirectoryWriter } from "../directory/writer.ts";
+import type { DirectoryEntry } from "../directory/table.ts";
+import type { Snapshot } from "../config/snapshot.ts";
+import { compileEngine } from "../engine/compile.ts";
+import { grantSetName } from "../engine/grants.ts";
+import { namesOf } from "../engine/names.ts";
+import { NameTable } from "../lib/name-table.ts";
+import type { FromLoader, LoaderStart, ToLoader } from "./messages.ts";
+import { openConfig } from "./config-source.ts";
+import { encodeSnapshot } from "./snapshot-parts.ts";
+
+const port = parentPort!;
+const start = workerData as LoaderStart;
+const post = (message: FromLoader): void => {
+  port.postMessage(message);
+};
+
+/** Names posted at once: a delta of this size is read by a worker in about a millisecond. */
+const NAMES_PER_MESSAGE = 5_000;
+
+const names = new NameTable();
+const directory = new DirectoryWriter({
+  onNewBuffer: (handle) => {
+    post({ kind: "directory", handle });
+  },
+});
+post({ kind: "directory", handle: directory.handle });
+let namesPosted = 1;
+let namesKnown = 1;
+let onNamesKnown: (() => void) | undefined;
+
+async function publish(snapshot: Snapshot, warnings: readonly string[], startedAt: number): Promise<void> {
+  for (const name of namesOf(snapshot)) {
+    names.id(name);
+  }
+  dryRun(snapshot);
+  await shareNames();
+  await directory.replaceAll(entriesOf(snapshot));
+  post({
+    kind: "loaded",
+    snapshot: { version: snapshot.version, parts: encodeSnapshot(snapshot) },
+    settings: {
+      gateway: snapshot.gateway,
+      server: snapshot.server,
+      admin: snapshot.admin,
+      accessLog: snapshot.accessLog,
+    },
+    warnings,
+    counts: {
+      providers: snapshot.providers.length,
+      models: snapshot.models.length,
+      consumers: snapshot.consumers.length,
+      domains: snapshot.domains.length,
+      keys: directory.size,
+    },
+    durationMs: performance.now() - startedAt,
+  });
+}
+
+/** Compiles once here, so that a snapshot which does not compile never reaches a worker. */
+function dryRun(snapshot: Snapshot): void {
+  const unused = { send: () => ({ abort() {}, pause() {}, resume() {} }), close: () => Promise.resolve() };
+  const steps = compileEngine(snapshot, {
+    nameId: (name) => names.find(name),
+    origins: { take: () => unused, release() {} },
+  });
+  while (steps.next().done !== true) {
+    // nothing else runs on this thread that would have to wait
+  }
+}
+
+async function shareNames(): Promise<void> {
+  while (namesPosted < names.size) {
+    const { from, names: all } = names.since(namesPosted);
+    const delta = { from, names: all.slice(0, NAMES_PER_MESSAGE) };
+    namesPosted += delta.names.length;
+    post({ kind: "names", delta });
+  }
+  if (namesKnown < names.size) {
+    await new Promise<void>((resolve) => {
+      onNamesKnown = resolve;
+    });
+  }
+}
+
+function* entriesOf(snapshot: Snapshot): Generator<DirectoryEntry> {
+  for (const consumer of snapshot.consumers) {
+    const consumerId = names.find(consumer.name);
+    for (const key of consumer.keys) {
+      yield {
+        hash: key.hash,
+        consumer: consumerId,
+        key: names.find(key.name),
+        grants: names.find(grantSetName(consumer.grants, key.grants)),
+        expiresAt: key.expiresAt ?? 0,
+      };
+    }
+  }
+}
+
+const config = openConfig(start, publish, (message) => {
+  post({ kind: "failed", message });
+});
+
+port.on("message", (message: ToLoader) => {
+  switch (message.kind) {
+    case "reload":
+      config.reload();
+      return;
+    case "namesKnown":
+      namesKnown = message.size;
+      if (namesKnown >= names.size) {
+        onNamesKnown?.();
+        onNamesKnown = undefined;
+      }
+  }
+});
+config.reload();

@@ -1,0 +1,83 @@
+/** What the threads of a gateway say to each other. */
+import type { CooldownsMemory } from "../balancing/cooldowns.ts";
+import type { AccessLogConfig, ListenConfig, ServerConfig } from "../config/snapshot.ts";
+import type { DirectoryHandle } from "../directory/table.ts";
+import type { NameDelta } from "../lib/name-table.ts";
+
+/** What a worker is started with. */
+export interface WorkerStart {
+  readonly index: number;
+  readonly gateway: string;
+  readonly server: ServerConfig;
+  /** Several workers share the port by SO_REUSEPORT; without it there is one worker. */
+  readonly reusePort: boolean;
+  readonly names: NameDelta;
+  readonly usage: SharedArrayBuffer;
+  readonly cooldowns: CooldownsMemory;
+  readonly directory: DirectoryHandle;
+  readonly snapshot: SharedSnapshot;
+}
+
+/** A snapshot in shared memory. */
+export interface SharedSnapshot {
+  readonly version: string;
+  readonly parts: readonly SharedArrayBuffer[];
+}
+
+export type ToWorker =
+  | { readonly kind: "names"; readonly delta: NameDelta }
+  | { readonly kind: "directory"; readonly handle: DirectoryHandle }
+  | { readonly kind: "snapshot"; readonly snapshot: SharedSnapshot }
+  | { readonly kind: "listen"; readonly listen: ListenConfig }
+  | { readonly kind: "drain"; readonly timeoutMs: number };
+
+export type FromWorker =
+  /** The first engine is compiled; the worker can listen. */
+  | { readonly kind: "ready" }
+  | { readonly kind: "listening"; readonly port: number }
+  | { readonly kind: "listenFailed"; readonly message: string; readonly code: string }
+  | { readonly kind: "names"; readonly size: number }
+  | { readonly kind: "swapped"; readonly version: string; readonly durationMs: number; readonly longestSliceMs: number }
+  | { readonly kind: "swapFailed"; readonly version: string; readonly message: string }
+  | { readonly kind: "fault"; readonly message: string; readonly stack: string }
+  | { readonly kind: "delay"; readonly maxMs: number }
+  | { readonly kind: "drained" };
+
+/** Where the loader takes the configuration from. */
+export type ConfigSource =
+  | { readonly kind: "file"; readonly path: string }
+  | { readonly kind: "builtin"; readonly firstKeyHash: string };
+
+/** What the loader is started with: the source, and the command line's own word on some of it. */
+export interface LoaderStart {
+  readonly source: ConfigSource;
+  readonly listen: ListenConfig | undefined;
+  readonly adminListen: ListenConfig | undefined;
+  readonly workers: number | undefined;
+}
+
+export type ToLoader =
+  | { readonly kind: "reload" }
+  /** All workers know the names up to this size. */
+  | { readonly kind: "namesKnown"; readonly size: number };
+
+/** The settings of a snapshot that the main thread itself acts on. */
+export interface ProcessSettings {
+  readonly gateway: string;
+  readonly server: ServerConfig;
+  readonly admin: ListenConfig;
+  readonly accessLog: AccessLogConfig;
+}
+
+export type FromLoader =
+  | { readonly kind: "names"; readonly delta: NameDelta }
+  | { readonly kind: "directory"; readonly handle: DirectoryHandle }
+  | {
+      readonly kind: "loaded";
+      readonly snapshot: SharedSnapshot;
+      readonly settings: ProcessSettings;
+      readonly warnings: readonly string[];
+      readonly counts: Readonly<Record<string, number>>;
+      readonly durationMs: number;
+    }
+  | { readonly kind: "failed"; readonly message: string };

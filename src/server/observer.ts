@@ -1,0 +1,80 @@
+/** Where everything that the gateway tells of itself goes: metrics, access log, process log. */
+import { readFileSync } from "node:fs";
+import { UsageCollector } from "../ledger/usage-collector.ts";
+import { NameTable } from "../lib/name-table.ts";
+import { AccessLog } from "../observability/access-log.ts";
+import { ledgerMetrics } from "../observability/ledger-metrics.ts";
+import type { ProcessLog } from "../observability/log.ts";
+import { Metrics } from "../observability/metrics.ts";
+import { ProcessMetrics } from "../observability/process-metrics.ts";
+import type { GatewayObserver } from "./gateway.ts";
+import type { FromLoader } from "./messages.ts";
+import { WorkerMetrics } from "./worker-metrics.ts";
+
+/** Metrics, access log and process log, fed by the gateway. */
+export class Observer implements GatewayObserver {
+  readonly names = new NameTable();
+  readonly metrics = new Metrics({ names: this.names });
+  readonly collector: UsageCollector;
+  readonly accessLog: AccessLog;
+  readonly #log: ProcessLog;
+  readonly #workers = new WorkerMetrics();
+  readonly #process = new ProcessMetrics(packageVersion());
+
+  constructor(log: ProcessLog) {
+    this.#log = log;
+    this.accessLog = new AccessLog({ names: this.names, log });
+    this.collector = new UsageCollector({
+      sinks: [(record) => this.metrics.record(record), this.accessLog.record],
+      onSinkError: (error) => {
+        log.error({ err: error }, "a usage record could not be handled");
+      },
+    });
+    for (const source of [
+      this.accessLog.source,
+      ledgerMetrics(this.collector, this.names),
+      this.#workers.source,
+      this.#process.source,
+    ]) {
+      this.metrics.addSource(source);
+    }
+  }
+
+  loaded(message: Extract<FromLoader, { kind: "loaded" }>): void {
+    this.#workers.loaded(message.durationMs);
+    void this.accessLog.setOutput(message.settings.accessLog.output);
+    const { version } = message.snapshot;
+    this.#log.info({ version, ...message.counts, ms: Math.round(message.durationMs) }, "configuration loaded");
+    for (const warning of message.warnings) {
+      this.#log.warn(warning);
+    }
+  }
+
+  loadFailed(message: string): void {
+    this.#workers.loadFailed();
+    this.#log.error(`the configuration was refused, the running one stays: ${message}`);
+  }
+
+  swapped(durationMs: number, longestSliceMs: number): void {
+    this.#workers.swapped(durationMs, longestSliceMs);
+  }
+
+  workerDelay(index: number, maxMs: number): void {
+    this.#workers.delay(index, maxMs);
+  }
+
+  workerLost(): void {
+    this.#workers.restarted();
+  }
+
+  async close(): Promise<void> {
+    this.collector.stop();
+    this.#process.stop();
+    await this.accessLog.close();
+  }
+}
+
+function packageVersion(): string {
+  const file = new URL("../../package.json", import.meta.url);
+  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
+}

@@ -1,0 +1,196 @@
+/** Entry of a worker thread: compiles snapshots into engines and serves requests with the newest. */
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { parentPort, workerData } from "node:worker_threads";
+import { Cooldowns } from "../balancing/cooldowns.ts";
+import { DirectoryReader } from "../directory/reader.ts";
+import { compileEngine, type CompileServices } from "../engine/compile.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { Exchange } from "../engine/exchange.ts";
+import { GrantSets } from "../engine/grants.ts";
+import { handleRequest } from "../engine/handle.ts";
+import { EngineLease } from "../engine/lease.ts";
+import { wordIds } from "../engine/names.ts";
+import type { Services } from "../engine/services.ts";
+import { UsageWriter } from "../ledger/usage-writer.ts";
+import { SluiceError } from "../lib/errors.ts";
+import { NameTable } from "../lib/name-table.ts";
+import { DeadlineTicker } from "../lib/timer.ts";
+import { Origins } from "../upstreams/origins.ts";
+import { cutOff, Listener } from "./listener.ts";
+import type { FromWorker, SharedSnapshot, ToWorker, WorkerStart } from "./messages.ts";
+import { runInSlices } from "./slices.ts";
+import { decodeSnapshot } from "./snapshot-parts.ts";
+
+/** A compile gives way to requests after about this long. */
+const COMPILE_SLICE_MS = 1;
+const HEARTBEAT_CHECK_MS = 1_000;
+const DRAIN_CHECK_MS = 50;
+const DELAY_REPORT_MS = 1_000;
+/** After a fault of our own, answers under way get this long to reach their clients before the thread ends. */
+const FAULT_FLUSH_MS = 200;
+
+const port = parentPort!;
+const start = workerData as WorkerStart;
+const post = (message: FromWorker): void => {
+  port.postMessage(message);
+};
+
+const names = new NameTable();
+names.append(start.names);
+const grantSets = new GrantSets();
+const exchanges = new Set<Exchange>();
+const origins = new Origins();
+let lease: EngineLease | undefined;
+let draining = false;
+
+const services: Services = {
+  usage: new UsageWriter(start.usage),
+  directory: new DirectoryReader(start.directory),
+  cooldowns: new Cooldowns(start.cooldowns),
+  deadlines: new DeadlineTicker(),
+  ids: wordIds(start.gateway, (name) => names.find(name)),
+  log: {
+    error(details, message) {
+      const cause = "err" in details ? details.err : undefined;
+      post({ kind: "fault", message, stack: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause) });
+    },
+  },
+  streams: new Set(),
+  grants: (id) => grantSets.get(id, (nameId) => names.name(nameId)),
+  draining: () => draining,
+  cutOff,
+  ended(exchange) {
+    exchanges.delete(exchange);
+  },
+};
+const compileServices: CompileServices = { nameId: (name) => names.find(name), origins };
+
+const listener = new Listener(start.server, (request, response) => {
+  const exchange = handleRequest(request, response, lease!, services);
+  if (exchange !== undefined && !exchange.ended) {
+    exchanges.add(exchange);
+  }
+  return exchange;
+});
+
+async function compile(snapshot: SharedSnapshot): Promise<void> {
+  try {
+    const run = await runInSlices(compileShared(snapshot), COMPILE_SLICE_MS);
+    const old = lease;
+    lease = new EngineLease(run.result);
+    old?.retire();
+    post({
+      kind: "swapped",
+      version: snapshot.version,
+      durationMs: run.durationMs,
+      longestSliceMs: run.longestSliceMs,
+    });
+  } catch (error) {
+    post({ kind: "swapFailed", version: snapshot.version, message: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+function* compileShared(snapshot: SharedSnapshot): Generator<undefined, Engine> {
+  const decoded = yield* decodeSnapshot(snapshot.parts);
+  return yield* compileEngine(decoded, compileServices);
+}
+
+/** Snapshots are compiled one after the other; of several that wait only the newest counts. */
+let compiling: Promise<void> | undefined;
+let waiting: SharedSnapshot | undefined;
+async function compileInTurn(snapshot: SharedSnapshot): Promise<void> {
+  waiting = snapshot;
+  if (compiling !== undefined) {
+    return;
+  }
+  while (waiting !== undefined) {
+    const next: SharedSnapshot = waiting;
+    waiting = undefined;
+    compiling = compile(next);
+    await compiling;
+  }
+  compiling = undefined;
+}
+
+function drain(timeoutMs: number): void {
+  draining = true;
+  listener.stopAccepting();
+  const deadline = performance.now() + timeoutMs;
+  let told = false;
+  const check = setInterval(() => {
+    listener.closeIdle();
+    if (exchanges.size > 0 && performance.now() < deadline) {
+      return;
+    }
+    if (exchanges.size > 0 && !told) {
+      told = true;
+      failAll(new SluiceError("shutting_down", "The gateway is shutting down; send the request again."));
+      return;
+    }
+    clearInterval(check);
+    listener.destroy();
+    post({ kind: "drained" });
+  }, DRAIN_CHECK_MS);
+}
+
+function failAll(error: SluiceError): void {
+  for (const exchange of exchanges) {
+    exchange.sendError(error);
+  }
+}
+
+async function listen(message: Extract<ToWorker, { kind: "listen" }>): Promise<void> {
+  try {
+    post({ kind: "listening", port: await listener.listen(message.listen, start.reusePort) });
+  } catch (error) {
+    const { code = "", message: text } = error as NodeJS.ErrnoException;
+    post({ kind: "listenFailed", message: text, code });
+  }
+}
+
+port.on("message", (message: ToWorker) => {
+  switch (message.kind) {
+    case "names":
+      names.append(message.delta);
+      post({ kind: "names", size: names.size });
+      return;
+    case "directory":
+      services.directory.attach(message.handle);
+      return;
+    case "snapshot":
+      void compileInTurn(message.snapshot);
+      return;
+    case "listen":
+      void listen(message);
+      return;
+    case "drain":
+      drain(message.timeoutMs);
+  }
+});
+
+process.on("uncaughtException", (error) => {
+  post({ kind: "fault", message: "a worker failed and is replaced", stack: error.stack ?? error.message });
+  draining = true;
+  listener.stopAccepting();
+  failAll(new SluiceError("internal_error", "The gateway failed while it handled this request."));
+  setTimeout(() => process.exit(1), FAULT_FLUSH_MS);
+});
+
+setInterval(() => {
+  const silentSince = performance.now() - (lease?.engine.heartbeatMs ?? Infinity);
+  for (const exchange of services.streams) {
+    if (exchange.lastWriteAt < silentSince) {
+      exchange.heartbeat();
+    }
+  }
+}, HEARTBEAT_CHECK_MS).unref();
+
+const delay = monitorEventLoopDelay({ resolution: 1 });
+delay.enable();
+setInterval(() => {
+  post({ kind: "delay", maxMs: delay.max / 1e6 });
+  delay.reset();
+}, DELAY_REPORT_MS).unref();
+
+await compile(start.snapshot);
+post({ kind: "ready" });

@@ -1,0 +1,51 @@
+/** The origin of the built-in test model: it answers inside the gateway, through the same path as any upstream. */
+import type { Operation } from "../dialects/contract.ts";
+import type { JsonObject } from "../lib/json.ts";
+import { answerOffline } from "./offline.ts";
+import type { Origin, UpstreamCall, UpstreamHandler, UpstreamRequest } from "./origin.ts";
+
+const OPERATIONS: Readonly<Record<string, Operation>> = {
+  "/chat/completions": "chat",
+  "/completions": "completions",
+  "/embeddings": "embeddings",
+};
+
+export const offlineOrigin: Origin = {
+  send(request: UpstreamRequest, handler: UpstreamHandler): UpstreamCall {
+    const call = { aborted: false };
+    setImmediate(() => {
+      if (!call.aborted) {
+        handler.onSent();
+        void answer(request, handler, call);
+      }
+    });
+    return {
+      abort() {
+        call.aborted = true;
+      },
+      pause() {},
+      resume() {},
+    };
+  },
+  close: () => Promise.resolve(),
+};
+
+async function answer(request: UpstreamRequest, handler: UpstreamHandler, call: { aborted: boolean }): Promise<void> {
+  const operation = OPERATIONS[request.path] ?? "chat";
+  const given = answerOffline(operation, JSON.parse(request.body?.toString() ?? "{}") as JsonObject);
+  if (given.kind === "json") {
+    handler.onHead(200, { "content-type": "application/json" });
+    handler.onData(Buffer.from(JSON.stringify(given.body)));
+  } else {
+    handler.onHead(200, { "content-type": "text/event-stream" });
+    for await (const chunk of given.chunks) {
+      if (call.aborted) {
+        return;
+      }
+      handler.onData(typeof chunk === "string" ? Buffer.from(chunk) : chunk);
+    }
+  }
+  if (!call.aborted) {
+    handler.onEnd();
+  }
+}
