@@ -88,7 +88,7 @@ export class Metrics {
     const maxSeries = options.maxSeries ?? 10_000;
     const label = (field: IntegerField): SeriesLabel => ({
       label: LABELS.get(field) ?? "",
-      values: "open",
+      values: field === INTEGER_FIELD.gateway ? "closed" : "open",
       text: (id) => options.names.name(id),
     });
     const outcome: SeriesLabel = { label: "outcome", values: "closed", text: (index) => OUTCOMES[index] ?? "" };
@@ -129,15 +129,8 @@ export class Metrics {
     this.#observeLatency(record);
   }
 
-  /** Everything as Prometheus text. */
-  render(): string {
-    let text = "";
-    for (const piece of this.renderPieces()) text += piece;
-    return text;
-  }
-
-  /** The same in pieces of some kilobytes, for who wants to leave the thread free in between. */
-  *renderPieces(): Generator<string> {
+  /** Everything as Prometheus text, in pieces of some kilobytes: there may be megabytes, and the thread has other work. */
+  *render(): Generator<string> {
     yield* renderCounter(this.#requests, 0, "sluice_requests_total", "Requests that ended.");
     yield* renderCounter(this.#errors, 0, "sluice_errors_total", "Requests that ended with an error code of Sluice.");
     for (const [offset, [name, help]] of USAGE_COUNTERS.entries()) yield* renderCounter(this.#usage, offset, name, help);

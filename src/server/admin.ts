@@ -1,15 +1,16 @@
 import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { setImmediate } from "node:timers/promises";
 
 /** What the admin server asks of the rest. */
 export interface AdminServices {
   /** Why the gateway cannot take requests now, or undefined if it can. */
   isReady(): string | undefined;
-  /** The metrics as text. */
-  renderMetrics(): string;
+  /** The metrics as text, in pieces: each is made when the one before is on its way. */
+  renderMetrics(): Iterable<string>;
   /** What `content-type` says of that text. */
   readonly metricsContentType: string;
-  /** Told of what `renderMetrics` or `isReady` threw. */
+  /** Told of what `renderMetrics` threw. */
   onError(error: unknown): void;
 }
 
@@ -23,10 +24,12 @@ const TIMEOUT_MS = 5_000;
 const MAX_HEADER_BYTES = 8_192;
 const MAX_CONNECTIONS = 256;
 
+/** Milliseconds for which a long answer may hold the main thread at a time. */
+const SLICE_MS = 4;
+
 interface Answer {
   readonly status: number;
-  readonly contentType: string;
-  readonly body: string;
+  readonly body: object;
 }
 
 /** The admin port: GET /healthz (the process lives), /readyz (it takes requests), /metrics. */
@@ -72,44 +75,75 @@ export class AdminServer {
   }
 
   #handle(request: IncomingMessage, response: ServerResponse): void {
-    const answer = this.#answer(request.method ?? "", request.url ?? "");
-    const headers = {
-      "content-type": answer.contentType,
-      "content-length": Buffer.byteLength(answer.body),
-      "cache-control": "no-store",
-      ...(answer.status === 405 ? { allow: "GET, HEAD" } : {}),
-    };
-    response.writeHead(answer.status, headers);
-    response.end(request.method === "HEAD" ? undefined : answer.body);
     request.resume();
+    const path = (request.url ?? "").split("?", 1)[0] ?? "";
+    const answer = this.#answer(request.method ?? "", path);
+    if (answer !== undefined) sendJson(response, answer);
+    else void this.#sendMetrics(request, response);
   }
 
-  #answer(method: string, url: string): Answer {
-    const path = url.split("?", 1)[0];
+  /** The answer to everything but a scrape. */
+  #answer(method: string, path: string): Answer | undefined {
     if (path !== "/healthz" && path !== "/readyz" && path !== "/metrics") {
-      return problem(404, "not_found", "The admin port answers /healthz, /readyz and /metrics.");
+      return problem(404, "route_not_found", "The admin port answers /healthz, /readyz and /metrics.");
     }
     if (method !== "GET" && method !== "HEAD") return problem(405, "method_not_allowed", `Use GET ${path}.`);
-    try {
-      if (path === "/healthz") return json(200, { status: "ok" });
-      if (path === "/readyz") return this.#readiness();
-      return { status: 200, contentType: this.#services.metricsContentType, body: this.#services.renderMetrics() };
-    } catch (error) {
-      this.#services.onError(error);
-      return problem(500, "internal_error", "The answer could not be made; the process log says why.");
-    }
+    if (path === "/healthz") return { status: 200, body: { status: "ok" } };
+    return path === "/readyz" ? this.#readiness() : undefined;
   }
 
   #readiness(): Answer {
     const reason = this.#services.isReady();
-    return reason === undefined ? json(200, { status: "ready" }) : json(503, { status: "not_ready", reason });
+    return reason === undefined ? { status: 200, body: { status: "ready" } } : { status: 503, body: { status: "not_ready", reason } };
+  }
+
+  async #sendMetrics(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      response.writeHead(200, { "content-type": this.#services.metricsContentType, "cache-control": "no-store" });
+      if (request.method !== "HEAD") await this.#writePieces(response);
+      response.end();
+    } catch (error) {
+      this.#services.onError(error);
+      // Part of the text may be out: a broken connection is the only honest end.
+      response.destroy();
+    }
+  }
+
+  async #writePieces(response: ServerResponse): Promise<void> {
+    let deadline = performance.now() + SLICE_MS;
+    for (const piece of this.#services.renderMetrics()) {
+      if (!response.write(piece)) await drained(response);
+      if (response.destroyed) return;
+      if (performance.now() < deadline) continue;
+      await setImmediate();
+      deadline = performance.now() + SLICE_MS;
+    }
   }
 }
 
-function json(status: number, body: object): Answer {
-  return { status, contentType: "application/json", body: `${JSON.stringify(body)}\n` };
+function problem(status: number, code: string, message: string): Answer {
+  return { status, body: { error: { code, message } } };
 }
 
-function problem(status: number, code: string, message: string): Answer {
-  return json(status, { error: { code, message } });
+function sendJson(response: ServerResponse, answer: Answer): void {
+  const text = `${JSON.stringify(answer.body)}\n`;
+  response.writeHead(answer.status, {
+    "content-type": "application/json",
+    "content-length": Buffer.byteLength(text),
+    "cache-control": "no-store",
+    ...(answer.status === 405 ? { allow: "GET, HEAD" } : {}),
+  });
+  response.end(text);
+}
+
+/** Resolves when the client has taken what was written, or is gone. */
+function drained(response: ServerResponse): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  response.once("drain", resolve);
+  response.once("close", resolve);
+  if (response.destroyed) resolve();
+  return promise.finally(() => {
+    response.off("drain", resolve);
+    response.off("close", resolve);
+  });
 }
