@@ -1,6 +1,5 @@
 import { INTEGER_FIELD } from "../ledger/usage-layout.ts";
-import type { UsageReader } from "../ledger/usage-reader.ts";
-import type { UsageRecord } from "../ledger/usage-record.ts";
+import type { UsageCollector } from "../ledger/usage-collector.ts";
 import type { NameTable } from "../lib/name-table.ts";
 import type { MetricFamily, MetricSample, MetricSource } from "./prometheus.ts";
 
@@ -13,25 +12,21 @@ const IN_FLIGHT_FIELDS = [
 ] as const;
 const MAX_IN_FLIGHT_SERIES = 1_000;
 
-/**
- * Gauges read from the workers' usage tables at a scrape: what is open now, and how full the tables are.
- * @param readers the tables at the time of the scrape, in the order of the workers.
- */
-export function ledgerMetrics(readers: () => readonly UsageReader[], names: NameTable): MetricSource {
-  return () => [inFlight(readers(), names), ...slots(readers())];
+/** Gauges read from the workers' usage tables at a scrape: what is open now, and how full the tables are. */
+export function ledgerMetrics(collector: UsageCollector, names: NameTable): MetricSource {
+  return () => [inFlight(collector, names), ...slots(collector)];
 }
 
-function inFlight(readers: readonly UsageReader[], names: NameTable): MetricFamily {
+function inFlight(collector: UsageCollector, names: NameTable): MetricFamily {
   const counts = new Map<string, { ids: readonly number[]; count: number }>();
-  const count = (record: UsageRecord): void => {
+  collector.visitOpen((record) => {
     const ids = IN_FLIGHT_FIELDS.map(([, field]) => record.integer(field));
     const key = ids.join();
     const known = counts.get(key);
     if (known !== undefined) known.count++;
     else if (counts.size < MAX_IN_FLIGHT_SERIES) counts.set(key, { ids, count: 1 });
     else countOther(counts);
-  };
-  for (const reader of readers) reader.visitOpen(count);
+  });
   const samples: MetricSample[] = Array.from(counts.values(), ({ ids, count }) => ({
     labels: Object.fromEntries(IN_FLIGHT_FIELDS.map(([label], column) => [label, labelText(names, ids[column])])),
     value: count,
@@ -49,8 +44,8 @@ function labelText(names: NameTable, id: number | undefined): string {
   return id === undefined ? "other" : names.name(id);
 }
 
-function slots(readers: readonly UsageReader[]): MetricFamily[] {
-  const states = readers.map((reader) => reader.state());
+function slots(collector: UsageCollector): MetricFamily[] {
+  const states = collector.states();
   const samples = (value: (state: (typeof states)[number]) => number): MetricSample[] =>
     states.map((state, worker) => ({ labels: { worker: String(worker) }, value: value(state) }));
   return [
