@@ -57,9 +57,9 @@ export const STATE_WORD = 24;
 export const OUTCOME_WORD = 25;
 export const FLAGS_WORD = 26;
 export const ID_LENGTH_WORD = 29;
-/** Words of a slot that `open` clears: all numbers and integers. */
-export const CLEARED_WORDS = 48;
-export const ID_BYTE = CLEARED_WORDS * 4;
+/** What `open` clears, in doubles: all numbers and integers. The request id follows. */
+export const CLEARED_DOUBLES = 24;
+export const ID_BYTE = CLEARED_DOUBLES * 8;
 export const MAX_ID_BYTES = 128;
 /** Five cache lines. */
 export const SLOT_BYTES = ID_BYTE + MAX_ID_BYTES;

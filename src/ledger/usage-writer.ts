@@ -1,7 +1,7 @@
 import { IndexRing } from "../lib/index-ring.ts";
 import type { Outcome } from "./entry.ts";
 import {
-  CLEARED_WORDS,
+  CLEARED_DOUBLES,
   CLOSED_WORD,
   FLAGS_WORD,
   HEADER_WORDS,
@@ -26,8 +26,6 @@ import {
 } from "./usage-layout.ts";
 import type { Flag, IntegerField, NumberField } from "./usage-layout.ts";
 
-const QUESTION_MARK = 63;
-
 /**
  * The worker's side of the usage table. `open` when a request starts, setters as it goes on, `close` once at its
  * end; between the two a crash of the worker leaves the slot to the main thread, which accounts for it.
@@ -37,7 +35,7 @@ export class UsageWriter {
   readonly #header: Int32Array;
   readonly #words: Int32Array;
   readonly #doubles: Float64Array;
-  readonly #bytes: Uint8Array;
+  readonly #bytes: Buffer;
   readonly #done: IndexRing;
   readonly #returned: IndexRing;
   /** Free slots, the last used on top: few slots stay warm instead of all taking turns. */
@@ -55,7 +53,7 @@ export class UsageWriter {
     this.#header = new Int32Array(buffer, 0, HEADER_WORDS);
     this.#words = new Int32Array(buffer, parts.slots, this.#slotCount * SLOT_WORDS);
     this.#doubles = new Float64Array(buffer, parts.slots, this.#slotCount * SLOT_DOUBLES);
-    this.#bytes = new Uint8Array(buffer, parts.slots, this.#slotCount * SLOT_BYTES);
+    this.#bytes = Buffer.from(buffer, parts.slots, this.#slotCount * SLOT_BYTES);
     this.#done = new IndexRing(buffer, parts.doneRing, this.#slotCount);
     this.#returned = new IndexRing(buffer, parts.returnedRing, this.#slotCount);
     this.#free = new Int32Array(this.#slotCount);
@@ -80,9 +78,9 @@ export class UsageWriter {
       return -1;
     }
     const base = slot * SLOT_WORDS;
-    this.#words.fill(0, base, base + CLEARED_WORDS);
+    this.#clear(slot);
     this.#doubles[slot * SLOT_DOUBLES + NUMBER_FIELD.startedAt] = startedAt;
-    this.#writeId(slot, requestId);
+    this.#words[base + ID_LENGTH_WORD] = this.#bytes.write(requestId, slot * SLOT_BYTES + ID_BYTE, MAX_ID_BYTES, "latin1");
     this.#opened = (this.#opened + 1) | 0;
     Atomics.store(this.#words, base + STATE_WORD, STATE_OPEN);
     Atomics.store(this.#header, OPENED_WORD, this.#opened);
@@ -135,13 +133,9 @@ export class UsageWriter {
     return slot;
   }
 
-  #writeId(slot: number, requestId: string): void {
-    const length = Math.min(requestId.length, MAX_ID_BYTES);
-    const start = slot * SLOT_BYTES + ID_BYTE;
-    for (let index = 0; index < length; index++) {
-      const code = requestId.charCodeAt(index);
-      this.#bytes[start + index] = code < 128 ? code : QUESTION_MARK;
-    }
-    this.#words[slot * SLOT_WORDS + ID_LENGTH_WORD] = length;
+  // Eight bytes at a time, and no call: faster than `fill` for so few.
+  #clear(slot: number): void {
+    const start = slot * SLOT_DOUBLES;
+    for (let index = start; index < start + CLEARED_DOUBLES; index++) this.#doubles[index] = 0;
   }
 }

@@ -158,7 +158,7 @@ function writeRequestId(record: UsageRecord, bytes: Uint8Array, at: number): num
   const end = at + record.copyRequestId(bytes, at);
   for (let index = at; index < end; index++) {
     const byte = bytes[index] ?? 0;
-    if (byte < 32 || byte === QUOTE || byte === BACKSLASH) bytes[index] = QUESTION_MARK;
+    if (byte < 32 || byte > 126 || byte === QUOTE || byte === BACKSLASH) bytes[index] = QUESTION_MARK;
   }
   return end;
 }
