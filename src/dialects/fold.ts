@@ -31,7 +31,9 @@ function joinObjects(earlier: JsonObject, later: JsonObject): JsonObject {
 /** Joins what two pieces of a stream say beyond the form; of two dialects, which one stream cannot mix, the later. */
 function joinExtras(earlier: Extra | undefined, later: Extra): Extra {
   if (earlier === undefined || earlier.dialect !== later.dialect) return later;
-  return { dialect: later.dialect, fields: joinObjects(earlier.fields, later.fields) };
+  const fields = joinObjects(earlier.fields, later.fields);
+  if (earlier.hints === undefined && later.hints === undefined) return { dialect: later.dialect, fields };
+  return { dialect: later.dialect, fields, hints: { ...earlier.hints, ...later.hints } };
 }
 
 type PartEvent = Extract<ChatEvent, { part: number }>;
@@ -80,17 +82,21 @@ class ChoiceFold {
       case "reasoning": {
         const reasoning = this.#open<"reasoning">(part, { kind: "reasoning", text: "" });
         reasoning.text += event.text;
-        if (event.extra !== undefined) reasoning.extra = event.extra;
+        if (event.extra !== undefined) reasoning.extra = joinExtras(reasoning.extra, event.extra);
         return;
       }
       case "signature": {
         const reasoning = this.#open<"reasoning">(part, { kind: "reasoning", text: "" });
         reasoning.signature = event.signature;
+        if (event.extra !== undefined) reasoning.extra = joinExtras(reasoning.extra, event.extra);
         return;
       }
-      case "redactedReasoning":
-        this.#open<"reasoning">(part, { kind: "reasoning", text: "" }).redacted = event.data;
+      case "redactedReasoning": {
+        const reasoning = this.#open<"reasoning">(part, { kind: "reasoning", text: "" });
+        reasoning.redacted = event.data;
+        if (event.extra !== undefined) reasoning.extra = joinExtras(reasoning.extra, event.extra);
         return;
+      }
       case "toolCallStart": {
         const call = this.#open<"toolCall">(part, { kind: "toolCall", id: event.id, name: event.name, arguments: "" });
         if (event.extra !== undefined) call.extra = event.extra;

@@ -246,8 +246,8 @@ export type ChatEvent =
   | { kind: "start"; id: string; model: string; created: number; usage?: Usage; extra?: Extra }
   | { kind: "text"; choice: number; part: number; text: string; logprobs?: JsonValue; extra?: Extra }
   | { kind: "reasoning"; choice: number; part: number; text: string; extra?: Extra }
-  | { kind: "signature"; choice: number; part: number; signature: string }
-  | { kind: "redactedReasoning"; choice: number; part: number; data: string }
+  | { kind: "signature"; choice: number; part: number; signature: string; extra?: Extra }
+  | { kind: "redactedReasoning"; choice: number; part: number; data: string; extra?: Extra }
   | { kind: "refusal"; choice: number; part: number; text: string }
   | { kind: "citation"; choice: number; part: number; citation: JsonValue }
   | { kind: "toolCallStart"; choice: number; part: number; id: string; name: string; extra?: Extra }
