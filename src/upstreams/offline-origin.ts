@@ -34,7 +34,7 @@ async function answer(request: UpstreamRequest, handler: UpstreamHandler, call: 
   const operation = OPERATIONS[request.path] ?? "chat";
   const given = answerOffline(operation, JSON.parse(request.body?.toString() ?? "{}") as JsonObject);
   if (given.kind === "json") {
-    handler.onHead(200, { "content-type": "application/json" });
+    handler.onHead(given.status, { "content-type": "application/json" });
     handler.onData(Buffer.from(JSON.stringify(given.body)));
   } else {
     handler.onHead(200, { "content-type": "text/event-stream" });
