@@ -1,0 +1,73 @@
+/** What a snapshot would run, for people to read: everything that matters but no secret. */
+import type { ConsumerConfig, DomainConfig, ListenConfig, ModelConfig, ProviderConfig, Snapshot } from "../config/snapshot.ts";
+
+/** Lines of text, each ended. */
+export function describeSnapshot(snapshot: Snapshot): string {
+  const { server } = snapshot;
+  const scheme = server.tls === undefined ? "http" : "https";
+  return [
+    `gateway ${snapshot.gateway}, version ${snapshot.version}`,
+    `listens on ${scheme}://${address(server.listen)}, ${server.workers === 0 ? "one worker a core" : plural(server.workers, "worker")}`,
+    `admin on http://${address(snapshot.admin)}, access log to ${snapshot.accessLog.output}`,
+    ...section("providers", snapshot.providers, describeProvider),
+    ...section("models", snapshot.models, describeModel),
+    ...section("consumers", snapshot.consumers, describeConsumer),
+    ...section("domains", snapshot.domains, describeDomain),
+    "",
+  ].join("\n");
+}
+
+function section<Item>(title: string, items: readonly Item[], describe: (item: Item) => readonly string[]): string[] {
+  return ["", `${title} (${items.length})`, ...items.flatMap(describe).map((line) => `  ${line}`)];
+}
+
+function address({ host, port }: ListenConfig): string {
+  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+function plural(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
+function describeProvider(provider: ProviderConfig): string[] {
+  if (provider.kind === "builtin") {
+    return [`${provider.name}: built-in test model`];
+  }
+  const credentials = provider.credentials.map(({ name, apiKey }) => `${name} ${mask(apiKey)}`).join(", ");
+  const engine = provider.engine === "generic" ? "" : ` (${provider.engine})`;
+  return [
+    `${provider.name}: ${provider.dialect}${engine}, ${provider.nodes.map(({ url }) => url).join(" ")}`,
+    `  credentials: ${credentials === "" ? "none" : credentials}`,
+  ];
+}
+
+/** The length tells an empty or cut key from a whole one; no character of it is shown. */
+function mask(secret: string): string {
+  return `••••(${secret.length})`;
+}
+
+function describeModel(model: ModelConfig): string[] {
+  const aliases = model.aliases.length === 0 ? "" : ` (${model.aliases.join(", ")})`;
+  const targets = model.targets
+    .toSorted((left, right) => left.priority - right.priority)
+    .map(({ provider, model: upstream, weight, priority, filters }) => {
+      const names = filters.length === 0 ? "" : `, ${filters.map(({ name }) => name).join(" ")}`;
+      return `  → ${provider} ${upstream} (priority ${priority}, weight ${weight}${names})`;
+    });
+  const fallbacks = model.fallbacks.length === 0 ? [] : [`  then ${model.fallbacks.join(", ")}`];
+  return [`${model.name}${aliases}: ${model.balance.policy}, up to ${plural(model.retry.attempts + 1, "attempt")}`, ...targets, ...fallbacks];
+}
+
+function describeConsumer(consumer: ConsumerConfig): string[] {
+  const grants = consumer.grants.map(({ model }) => model).join(", ");
+  return [`${consumer.name}: ${plural(consumer.keys.length, "key")}; may use ${grants === "" ? "nothing" : grants}`];
+}
+
+function describeDomain(domain: DomainConfig): string[] {
+  const who = domain.consumers === undefined ? "every consumer" : domain.consumers.join(", ");
+  const routes = domain.routes.map(({ path, apis, middlewares }) => {
+    const filters = middlewares.length === 0 ? "" : ` [${middlewares.map(({ name }) => name).join(" ")}]`;
+    return `  ${path}: ${apis.join(", ")}${filters}`;
+  });
+  return [`${domain.host}: ${who}`, ...routes];
+}

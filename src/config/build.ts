@@ -1,0 +1,170 @@
+/** From a valid document to the snapshot: defaults in their places, references kept by name. */
+import { resolve } from "node:path";
+import { DEFAULT_DOMAIN } from "./defaults.ts";
+import type { ConfigDocument, Entries } from "./document.ts";
+import type { Findings } from "./findings.ts";
+import { nodeUrl } from "./node-url.ts";
+import type { ConsumerDocument } from "./schema/consumer.ts";
+import type { DomainDocument, RouteDocument } from "./schema/domain.ts";
+import type { MiddlewareDocument } from "./schema/middleware.ts";
+import type { ModelDocument } from "./schema/model.ts";
+import type { ProviderDocument } from "./schema/provider.ts";
+import type { Outline } from "./schema/root.ts";
+import type {
+  AccessLogConfig,
+  ConsumerConfig,
+  DomainConfig,
+  MiddlewareConfig,
+  ModelConfig,
+  ProviderConfig,
+  RouteConfig,
+  ServerConfig,
+  Snapshot,
+} from "./snapshot.ts";
+import { SubstitutionError } from "./substitute.ts";
+import type { Substitutor } from "./substitute.ts";
+import { optionsOf } from "./validate/filters.ts";
+import { credentialName } from "./validate/providers.ts";
+import { withVersion } from "./version.ts";
+
+/** What the files beside the configuration are read with. */
+export interface BuildContext {
+  /** The directory of the configuration file, where relative paths start. */
+  readonly directory: string;
+  readonly substitutor: Substitutor;
+  readonly findings: Findings;
+}
+
+/** @returns undefined if a file is missing, or anything was found wrong before */
+export function buildSnapshot(document: ConfigDocument, context: BuildContext): Snapshot | undefined {
+  const { settings } = document;
+  const tls = settings && buildTls(settings.server, context);
+  if (settings === undefined || context.findings.errors.length > 0) {
+    return undefined;
+  }
+  return withVersion({
+    gateway: settings.gateway,
+    server: { ...buildServer(settings.server), ...(tls && { tls }) },
+    admin: settings.admin.listen,
+    accessLog: buildAccessLog(settings.accessLog, context.directory),
+    providers: mapValid(document.providers, buildProvider),
+    models: mapValid(document.models, buildModel),
+    consumers: mapValid(document.consumers, buildConsumer),
+    domains: document.domains === undefined ? [DEFAULT_DOMAIN] : mapValid(document.domains, buildDomain),
+  });
+}
+
+function mapValid<Entry, Result>(entries: Entries<Entry>, build: (entry: Entry) => Result): Result[] {
+  return entries.items.filter((entry) => entry !== undefined).map(build);
+}
+
+function buildServer(server: Outline["server"]): ServerConfig {
+  return {
+    listen: server.listen,
+    workers: server.workers,
+    drainTimeoutMs: server.drainTimeout,
+    maxBodyBytes: server.maxBodyBytes,
+    maxHeaderBytes: server.maxHeaderBytes,
+    headersTimeoutMs: server.headersTimeout,
+    requestTimeoutMs: server.requestTimeout,
+    keepAliveTimeoutMs: server.keepAliveTimeout,
+    maxConnections: server.maxConnections,
+    heartbeatMs: server.heartbeat,
+  };
+}
+
+/** PEM texts, whether they were written out or named by path. */
+function buildTls({ tls }: Outline["server"], context: BuildContext): ServerConfig["tls"] {
+  if (tls === undefined) {
+    return undefined;
+  }
+  const read = (key: "cert" | "key", marker: string): string => {
+    const written = tls[key];
+    try {
+      const text = written.includes("-----BEGIN") ? written : context.substitutor.readFile(written);
+      if (!text.includes(marker)) {
+        context.findings.add(["server", "tls", key], `is not PEM with "${marker}"`);
+      }
+      return text;
+    } catch (error) {
+      if (!(error instanceof SubstitutionError)) {
+        throw error;
+      }
+      context.findings.add(["server", "tls", key], error.message, error.remedy);
+      return "";
+    }
+  };
+  return { cert: read("cert", "BEGIN CERTIFICATE"), key: read("key", "PRIVATE KEY") };
+}
+
+function buildAccessLog({ output }: Outline["accessLog"], directory: string): AccessLogConfig {
+  return { output: output === "stdout" || output === "none" ? output : resolve(directory, output) };
+}
+
+function buildProvider(provider: ProviderDocument): ProviderConfig {
+  const urls = provider.baseUrl === undefined ? (provider.nodes ?? []) : [provider.baseUrl];
+  return {
+    name: provider.name,
+    dialect: provider.dialect,
+    kind: provider.kind,
+    engine: provider.engine,
+    nodes: urls.map((url) => ({ url: nodeUrl(url, provider.dialect) })),
+    credentials: provider.credentials.map(({ name, apiKey, weight }, index) => ({
+      name: credentialName(name, index),
+      apiKey,
+      weight,
+    })),
+    timeouts: {
+      connectMs: provider.timeouts.connect,
+      firstTokenMs: provider.timeouts.firstToken,
+      idleMs: provider.timeouts.idle,
+      totalMs: provider.timeouts.total,
+    },
+    maxConnections: provider.maxConnections,
+    headers: Object.fromEntries(Object.entries(provider.headers).map(([name, value]) => [name.toLowerCase(), value])),
+  };
+}
+
+function buildMiddleware(middleware: MiddlewareDocument): MiddlewareConfig {
+  return { name: middleware.name, options: optionsOf(middleware) };
+}
+
+function buildModel(model: ModelDocument): ModelConfig {
+  return {
+    name: model.name,
+    aliases: model.aliases,
+    targets: model.targets.map((target) => ({ ...target, filters: target.filters.map(buildMiddleware) })),
+    balance: model.balance,
+    retry: model.retry,
+    fallbacks: model.fallbacks,
+  };
+}
+
+function buildConsumer(consumer: ConsumerDocument): ConsumerConfig {
+  return {
+    name: consumer.name,
+    grants: consumer.grants,
+    keys: consumer.keys.map(({ name, hash, expiresAt, grants }) => ({
+      name,
+      hash,
+      ...(expiresAt !== undefined && { expiresAt }),
+      ...(grants !== undefined && { grants }),
+    })),
+  };
+}
+
+function buildDomain({ host, consumers, routes }: DomainDocument): DomainConfig {
+  return { host, ...(consumers !== undefined && { consumers }), routes: routes.map(buildRoute) };
+}
+
+function buildRoute(route: RouteDocument): RouteConfig {
+  const apis = route.api === undefined ? [] : [route.api].flat();
+  return {
+    path: route.path,
+    apis,
+    middlewares: route.middlewares.map(buildMiddleware),
+    ...(route.timeout !== undefined && { timeoutMs: route.timeout }),
+    exposeHeaders: route.exposeHeaders,
+    dropUnsupported: route.dropUnsupported,
+  };
+}

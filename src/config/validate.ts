@@ -1,0 +1,24 @@
+/** Checks that need the whole document: references, uniqueness, agreement between fields. */
+import type { ConfigDocument } from "./document.ts";
+import type { Findings } from "./findings.ts";
+import type { KnownFilters } from "./known-filters.ts";
+import { validateConsumers } from "./validate/consumers.ts";
+import { validateDomains } from "./validate/domains.ts";
+import { ModelNames } from "./validate/model-names.ts";
+import { validateModels } from "./validate/models.ts";
+import { validateProviders } from "./validate/providers.ts";
+
+/** @param now milliseconds since the epoch */
+export function validateDocument(document: ConfigDocument, filters: KnownFilters, now: number, findings: Findings): void {
+  const models = new ModelNames(document.models);
+  validateProviders(document.providers, findings);
+  validateModels(document, models, filters, findings);
+  validateConsumers(document, models, now, findings);
+  validateDomains(document, filters, findings);
+  if (document.models.items.length === 0) {
+    findings.warn([], "there are no models, so clients can ask for nothing", "Add `models`.");
+  }
+  if (document.consumers.items.every((consumer) => consumer?.keys.length === 0)) {
+    findings.warn([], "there are no keys, so nobody can call", "Make one: `sluice keys new`.");
+  }
+}
