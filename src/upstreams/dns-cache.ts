@@ -57,8 +57,8 @@ export class DnsCache {
       return;
     }
     this.#waiting.set(hostname, [answer]);
-    this.#resolve(hostname, { all: true }, (error, addresses) => {
-      this.#settle(hostname, error, addresses);
+    this.#resolve(hostname, { all: true }, (error, addresses: LookupAddress[] | undefined) => {
+      this.#settle(hostname, error, addresses ?? []);
     });
   };
 

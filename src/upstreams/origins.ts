@@ -5,7 +5,9 @@
 import { DnsCache } from "./dns-cache.ts";
 import { offlineOrigin } from "./offline-origin.ts";
 import { OFFLINE_URL, type Origin, type OriginOptions } from "./origin.ts";
-import { createUndiciOrigin } from "./undici-origin.ts";
+import { Http1Origin } from "./http1/http1-origin.ts";
+import { createProxiedOrigin } from "./proxied-origin.ts";
+import { usesProxy } from "./proxy-environment.ts";
 
 interface Held {
   readonly origin: Origin;
@@ -25,7 +27,9 @@ export class Origins {
     const key = keyOf(options);
     let held = this.#held.get(key);
     if (held === undefined) {
-      held = { origin: createUndiciOrigin(options, this.#dns), holders: 0 };
+      const proxied = usesProxy(options.url, process.env);
+      const origin = proxied ? createProxiedOrigin(options) : new Http1Origin(options, this.#dns);
+      held = { origin, holders: 0 };
       this.#held.set(key, held);
     }
     held.holders += 1;

@@ -1,7 +1,6 @@
-/** An origin on undici's `dispatch`: a pool per origin, HTTP/1.1, pipelining off, TLS sessions reused. */
+/** An origin behind the proxy that the environment names (HTTP_PROXY, HTTPS_PROXY), on undici's proxy agent. */
 import type { IncomingHttpHeaders } from "node:http";
-import { EnvHttpProxyAgent, Pool, type Dispatcher } from "undici";
-import type { DnsCache } from "./dns-cache.ts";
+import { EnvHttpProxyAgent, type Dispatcher } from "undici";
 import {
   UpstreamFailure,
   type Origin,
@@ -11,15 +10,14 @@ import {
   type UpstreamHandler,
   type UpstreamRequest,
 } from "./origin.ts";
-import { usesProxy } from "./proxy-environment.ts";
 
 /** Shorter than what common servers keep (uvicorn 5 s), so that we close first and lose no request to the race. */
 const KEEP_ALIVE_MS = 4_000;
 const MAX_ANSWER_HEADER_BYTES = 64 * 1024;
 
-/** Makes the pool of one origin; goes through the proxy that the environment names, if any. */
-export function createUndiciOrigin(options: OriginOptions, dns: DnsCache): Origin {
-  const common = {
+/** Makes the pool of one origin that is reached through the environment's proxy. */
+export function createProxiedOrigin(options: OriginOptions): Origin {
+  const agent = new EnvHttpProxyAgent({
     connections: options.maxConnections,
     pipelining: 1,
     allowH2: false,
@@ -28,15 +26,12 @@ export function createUndiciOrigin(options: OriginOptions, dns: DnsCache): Origi
     // Sluice's own clocks watch each request
     headersTimeout: 0,
     bodyTimeout: 0,
-  };
-  const connect = { timeout: options.connectTimeoutMs, lookup: dns.lookup, maxCachedSessions: 100 };
-  const dispatcher: Dispatcher = usesProxy(options.url, process.env)
-    ? new EnvHttpProxyAgent({ ...common, requestTls: connect, connect })
-    : new Pool(options.url, { ...common, connect });
-  return new UndiciOrigin(options.url, dispatcher);
+    connect: { timeout: options.connectTimeoutMs },
+  });
+  return new ProxiedOrigin(options.url, agent);
 }
 
-class UndiciOrigin implements Origin {
+class ProxiedOrigin implements Origin {
   readonly #url: string;
   readonly #dispatcher: Dispatcher;
 
@@ -46,7 +41,7 @@ class UndiciOrigin implements Origin {
   }
 
   send(request: UpstreamRequest, handler: UpstreamHandler): UpstreamCall {
-    const call = new UndiciCall(handler);
+    const call = new ProxiedCall(handler);
     this.#dispatcher.dispatch(
       {
         origin: this.#url,
@@ -65,7 +60,7 @@ class UndiciOrigin implements Origin {
   }
 }
 
-class UndiciCall implements UpstreamCall, Dispatcher.DispatchHandler {
+class ProxiedCall implements UpstreamCall, Dispatcher.DispatchHandler {
   readonly #handler: UpstreamHandler;
   #controller: Dispatcher.DispatchController | undefined;
   #ended = false;

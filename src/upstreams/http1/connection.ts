@@ -1,0 +1,143 @@
+/** One connection to an upstream: a socket with a response parser, one request at a time. */
+import type { IncomingHttpHeaders } from "node:http";
+import type { Socket } from "node:net";
+import { UpstreamFailure, type UpstreamHandler } from "../origin.ts";
+import { ResponseParser, ResponseSyntaxError, type ResponseReceiver } from "./response-parser.ts";
+
+/** Up to this size head and body are put together, so that they leave in one write. */
+const MAX_JOINED_BYTES = 256 * 1024;
+
+/** What a connection tells its pool. */
+export interface ConnectionOwner {
+  /** It can take another request. */
+  idle(connection: Connection): void;
+  /** It is gone. */
+  closed(connection: Connection): void;
+}
+
+export class Connection implements ResponseReceiver {
+  readonly #socket: Socket;
+  readonly #owner: ConnectionOwner;
+  readonly #parser = new ResponseParser(this);
+  #handler: UpstreamHandler | undefined;
+  #closed = false;
+  /** Monotonic time at which it became idle. */
+  idleSince = 0;
+
+  constructor(socket: Socket, owner: ConnectionOwner) {
+    this.#socket = socket;
+    this.#owner = owner;
+    socket.on("end", () => {
+      this.#gone(undefined);
+    });
+    socket.on("error", (error) => {
+      this.#gone(error);
+    });
+    socket.on("close", () => {
+      this.#gone(undefined);
+    });
+  }
+
+  get usable(): boolean {
+    return !this.#closed && this.#socket.writable;
+  }
+
+  /** Writes a request; the answer goes to the handler. Only while idle. */
+  send(head: string, body: Buffer | null, handler: UpstreamHandler): void {
+    this.#handler = handler;
+    this.#parser.next();
+    handler.onSent();
+    if (body === null || body.length === 0) {
+      this.#socket.write(head, "latin1");
+    } else if (body.length <= MAX_JOINED_BYTES) {
+      const bytes = Buffer.allocUnsafe(head.length + body.length);
+      bytes.write(head, 0, "latin1");
+      bytes.set(body, head.length);
+      this.#socket.write(bytes);
+    } else {
+      this.#socket.cork();
+      this.#socket.write(head, "latin1");
+      this.#socket.write(body);
+      this.#socket.uncork();
+    }
+  }
+
+  /** Takes bytes from the socket; the connection keeps views of them. */
+  received(chunk: Buffer): void {
+    if (this.#handler === undefined) {
+      // nobody asked: whatever this is, the next request must not read it
+      this.destroy();
+      return;
+    }
+    try {
+      this.#parser.push(chunk);
+    } catch (error) {
+      if (!(error instanceof ResponseSyntaxError)) {
+        throw error;
+      }
+      this.#fail(new UpstreamFailure("protocol", error));
+    }
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  /** Ends the request under way, without a word to its handler, and the connection. */
+  destroy(): void {
+    this.#handler = undefined;
+    this.#parser.stop();
+    this.#close();
+  }
+
+  onHead(status: number, headers: IncomingHttpHeaders): void {
+    this.#handler?.onHead(status, headers);
+  }
+
+  onData(chunk: Buffer): void {
+    this.#handler?.onData(chunk);
+  }
+
+  onEnd(reusable: boolean): void {
+    const handler = this.#handler;
+    this.#handler = undefined;
+    if (reusable && this.usable) {
+      this.#socket.resume();
+      this.#owner.idle(this);
+    } else {
+      this.#close();
+    }
+    handler?.onEnd();
+  }
+
+  #gone(error: Error | undefined): void {
+    if (this.#closed) {
+      return;
+    }
+    if (this.#handler !== undefined && error === undefined && this.#parser.closed()) {
+      this.#close();
+      return;
+    }
+    this.#fail(new UpstreamFailure("reset", error ?? new Error("the upstream closed the connection")));
+  }
+
+  #fail(failure: UpstreamFailure): void {
+    const handler = this.#handler;
+    this.#handler = undefined;
+    this.#parser.stop();
+    this.#close();
+    handler?.onFailure(failure);
+  }
+
+  #close(): void {
+    if (!this.#closed) {
+      this.#closed = true;
+      this.#socket.destroy();
+      this.#owner.closed(this);
+    }
+  }
+}

@@ -1,0 +1,195 @@
+import assert from "node:assert/strict";
+import { createServer as createHttpServer, type Server } from "node:http";
+import { createServer as createTcpServer, type AddressInfo, type Socket } from "node:net";
+import { test, type TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { DnsCache } from "../dns-cache.ts";
+import type { Origin, UpstreamFailure, UpstreamRequest } from "../origin.ts";
+import { Http1Origin } from "./http1-origin.ts";
+
+interface Answer {
+  status: number;
+  body: string;
+  failure: UpstreamFailure | undefined;
+}
+
+const POST: UpstreamRequest = { method: "POST", path: "/v1", headers: ["x-a", "1"], body: Buffer.from("hello") };
+
+function call(origin: Origin, request: UpstreamRequest = POST): Promise<Answer> {
+  const answer: Answer = { status: 0, body: "", failure: undefined };
+  const { promise, resolve } = Promise.withResolvers<Answer>();
+  origin.send(request, {
+    onSent() {},
+    onHead(status) {
+      answer.status = status;
+    },
+    onData(chunk) {
+      answer.body += chunk.toString();
+    },
+    onEnd() {
+      resolve(answer);
+    },
+    onFailure(failure) {
+      answer.failure = failure;
+      resolve(answer);
+    },
+  });
+  return promise;
+}
+
+async function listen(t: TestContext, server: Server | ReturnType<typeof createTcpServer>): Promise<string> {
+  await new Promise<void>((resolve) => {
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  t.after(() => {
+    server.close();
+    if ("closeAllConnections" in server) {
+      server.closeAllConnections();
+    }
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+function originAt(t: TestContext, url: string, maxConnections = 10, connectTimeoutMs = 1_000): Origin {
+  const origin = new Http1Origin({ url, maxConnections, connectTimeoutMs }, new DnsCache());
+  t.after(() => origin.close());
+  return origin;
+}
+
+/** A server that answers each connection's first bytes with fixed bytes. */
+async function rawServer(t: TestContext, onData: (socket: Socket) => void): Promise<string> {
+  const server = createTcpServer((socket) => {
+    socket.once("data", () => {
+      onData(socket);
+    });
+    socket.on("error", () => {});
+  });
+  return await listen(t, server);
+}
+
+test("requests arrive as they were, and connections are used again", async (t) => {
+  const sockets = new Set<unknown>();
+  const server = createHttpServer((request, response) => {
+    sockets.add(request.socket);
+    let body = "";
+    request.on("data", (chunk: Buffer) => (body += chunk.toString()));
+    request.on("end", () => response.end(`${request.method} ${request.url} ${request.headers["x-a"]} ${body}`));
+  });
+  const origin = originAt(t, await listen(t, server));
+  for (let round = 0; round < 20; round++) {
+    assert.equal((await call(origin)).body, "POST /v1 1 hello");
+  }
+  assert.equal(sockets.size, 1);
+});
+
+test("the limit on connections holds, and what waits is served in turn", async (t) => {
+  let open = 0;
+  let most = 0;
+  const server = createHttpServer((_request, response) => {
+    most = Math.max(most, ++open);
+    setTimeout(() => {
+      open--;
+      response.end("ok");
+    }, 10);
+  });
+  const origin = originAt(t, await listen(t, server), 3);
+  const answers = await Promise.all(Array.from({ length: 30 }, () => call(origin)));
+  assert.equal(answers.filter((answer) => answer.body === "ok").length, 30);
+  assert.equal(most, 3);
+});
+
+test("a large body and a large answer go through, with pauses of the reader", async (t) => {
+  const server = createHttpServer((request, response) => {
+    request.pipe(response);
+  });
+  const origin = originAt(t, await listen(t, server));
+  const body = Buffer.alloc(5_000_000, "abcdefghij");
+  let received = 0;
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const sent = origin.send(
+    { ...POST, body },
+    {
+      onSent() {},
+      onHead() {},
+      onData(chunk) {
+        received += chunk.length;
+        sent.pause();
+        setTimeout(() => {
+          sent.resume();
+        }, 1);
+      },
+      onEnd: resolve,
+      onFailure: reject,
+    },
+  );
+  await promise;
+  assert.equal(received, body.length);
+});
+
+test("an abort closes the connection, before and after the head", async (t) => {
+  const closed: string[] = [];
+  const server = createHttpServer((request, response) => {
+    response.on("close", () => closed.push(request.url ?? ""));
+    if (request.url === "/head") {
+      response.write("data: x\n\n");
+    }
+  });
+  const origin = originAt(t, await listen(t, server));
+  for (const path of ["/none", "/head"]) {
+    const sent = origin.send({ ...POST, path }, {
+      onSent() {},
+      onHead() {},
+      onData() {},
+      onEnd: () => assert.fail("no end after an abort"),
+      onFailure: () => assert.fail("no failure after an abort"),
+    });
+    await sleep(50);
+    sent.abort();
+    await sleep(50);
+    assert.equal(closed.at(-1), path);
+  }
+});
+
+test("failures are told apart", async (t) => {
+  const closedPort = await rawServer(t, () => {});
+  const refused = originAt(t, "http://127.0.0.1:1");
+  assert.equal((await call(refused)).failure?.kind, "connect");
+  const unknown = originAt(t, "http://does-not-exist.invalid");
+  assert.equal((await call(unknown)).failure?.kind, "connect");
+
+  const behaviours: Readonly<Record<string, (socket: Socket) => void>> = {
+    "reset without an answer": (socket) => socket.resetAndDestroy(),
+    "end without an answer": (socket) => socket.end(),
+    "end in the head": (socket) => socket.end("HTTP/1.1 200 OK\r\ncontent-"),
+    "end in the body": (socket) => socket.end("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc"),
+    "end in a chunk": (socket) => socket.end("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nabc"),
+    "end between chunks": (socket) => socket.end("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n"),
+  };
+  for (const [name, behave] of Object.entries(behaviours)) {
+    assert.equal((await call(originAt(t, await rawServer(t, behave)))).failure?.kind, "reset", name);
+  }
+  const garbage = originAt(t, await rawServer(t, (socket) => socket.end("no HTTP at all\r\n\r\n")));
+  assert.equal((await call(garbage)).failure?.kind, "protocol");
+  assert.ok(closedPort);
+});
+
+test("a connection that carried more than its answer is not used again", async (t) => {
+  let connections = 0;
+  const url = await rawServer(t, (socket) => {
+    connections++;
+    socket.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil");
+  });
+  const origin = originAt(t, url);
+  for (let round = 0; round < 3; round++) {
+    assert.equal((await call(origin)).body, "ok");
+    await sleep(5);
+  }
+  assert.equal(connections, 3);
+});
+
+test("a header that would break out of its line is refused", async (t) => {
+  const origin = originAt(t, await rawServer(t, (socket) => socket.end()));
+  for (const value of ["a\r\nx: y", "a\nb", "a\0b", "snowman ☃"]) {
+    assert.throws(() => call(origin, { ...POST, headers: ["x-a", value] }), TypeError);
+  }
+});

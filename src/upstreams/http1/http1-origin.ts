@@ -1,0 +1,303 @@
+/**
+ * An origin on node:net and node:tls: a pool of HTTP/1.1 connections, one request at a time on each. It does what a
+ * gateway needs and no more, which makes a chunk of a stream cost about half of what it does through a general client
+ * (docs/decisions/0004-upstream-client.md).
+ */
+import type { IncomingHttpHeaders } from "node:http";
+import { connect as connectPlain, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import type { DnsCache } from "../dns-cache.ts";
+import {
+  UpstreamFailure,
+  type Origin,
+  type OriginOptions,
+  type UpstreamCall,
+  type UpstreamHandler,
+  type UpstreamRequest,
+} from "../origin.ts";
+import { Connection, type ConnectionOwner } from "./connection.ts";
+
+/** Shorter than what common servers keep (uvicorn 5 s), so that we close first and lose no request to the race. */
+const KEEP_ALIVE_MS = 4_000;
+const SWEEP_MS = 1_000;
+/** Requests that may wait for a connection; their own clocks bound how long. */
+const MAX_WAITING = 10_000;
+const READ_BYTES = 64 * 1024;
+
+/**
+ * Every plain socket of the thread reads into this one buffer: the operating system fills it and the callback empties
+ * it within one turn. (On Windows reads are posted beforehand, so there sockets have buffers of their own.)
+ */
+const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
+
+export class Http1Origin implements Origin, ConnectionOwner {
+  readonly #options: OriginOptions;
+  readonly #url: URL;
+  readonly #dns: DnsCache;
+  readonly #idle: Connection[] = [];
+  readonly #waiting = new Set<Http1Call>();
+  readonly #connections = new Set<Connection>();
+  /** Connections open or being opened. */
+  #open = 0;
+  #sweeper: NodeJS.Timeout | undefined;
+  #tlsSession: Buffer | undefined;
+  #closing: (() => void) | undefined;
+
+  constructor(options: OriginOptions, dns: DnsCache) {
+    this.#options = options;
+    this.#url = new URL(options.url);
+    this.#dns = dns;
+  }
+
+  send(request: UpstreamRequest, handler: UpstreamHandler): UpstreamCall {
+    const call = new Http1Call(this, request, requestHead(request, this.#url.host), handler);
+    const connection = this.#takeIdle();
+    if (connection !== undefined) {
+      this.#begin(call, connection);
+    } else if (this.#open < this.#options.maxConnections) {
+      this.#waiting.add(call);
+      this.#connect();
+    } else if (this.#waiting.size < MAX_WAITING) {
+      this.#waiting.add(call);
+    } else {
+      process.nextTick(() => {
+        call.onFailure(new UpstreamFailure("connect", new Error("too many requests wait for a connection")));
+      });
+    }
+    return call;
+  }
+
+  async close(): Promise<void> {
+    for (const connection of this.#idle.splice(0)) {
+      connection.destroy();
+    }
+    if (this.#open > 0) {
+      await new Promise<void>((resolve) => {
+        this.#closing = resolve;
+      });
+    }
+    clearInterval(this.#sweeper);
+  }
+
+  idle(connection: Connection): void {
+    const [call] = this.#waiting;
+    if (call !== undefined) {
+      this.#waiting.delete(call);
+      this.#begin(call, connection);
+    } else if (this.#closing === undefined) {
+      connection.idleSince = performance.now();
+      this.#idle.push(connection);
+      this.#sweeper ??= setInterval(() => {
+        this.#sweep();
+      }, SWEEP_MS).unref();
+    } else {
+      connection.destroy();
+    }
+  }
+
+  closed(connection: Connection): void {
+    const index = this.#idle.indexOf(connection);
+    if (index >= 0) {
+      this.#idle.splice(index, 1);
+    }
+    this.#connections.delete(connection);
+    this.#released();
+  }
+
+  /** The call's client left before there was a connection. */
+  forget(call: Http1Call): void {
+    this.#waiting.delete(call);
+  }
+
+  #begin(call: Http1Call, connection: Connection): void {
+    call.connection = connection;
+    connection.send(call.head, call.request.body, call);
+  }
+
+  /** The most recently used connection: the others may grow cold and go. */
+  #takeIdle(): Connection | undefined {
+    for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
+      if (connection.usable) {
+        return connection;
+      }
+    }
+    return undefined;
+  }
+
+  #connect(): void {
+    this.#open += 1;
+    let connection: Connection | undefined;
+    const onData = (chunk: Buffer): void => connection?.received(chunk);
+    const socket = this.#url.protocol === "https:" ? this.#openTls(onData) : this.#openPlain(onData);
+    const timer = setTimeout(() => {
+      socket.destroy(Object.assign(new Error("the connection was not made in time"), { code: "ETIMEDOUT" }));
+    }, this.#options.connectTimeoutMs);
+    const onError = (error: NodeJS.ErrnoException): void => {
+      clearTimeout(timer);
+      this.#connectFailed(error);
+    };
+    socket.once("error", onError);
+    socket.once(this.#url.protocol === "https:" ? "secureConnect" : "connect", () => {
+      clearTimeout(timer);
+      socket.off("error", onError);
+      connection = new Connection(socket, this);
+      this.#connections.add(connection);
+      this.idle(connection);
+    });
+  }
+
+  #openPlain(onData: (chunk: Buffer) => void): Socket {
+    const shared = process.platform === "win32" ? Buffer.allocUnsafeSlow(READ_BYTES) : readBuffer;
+    return connectPlain({
+      ...this.#address(80),
+      onread: {
+        buffer: shared,
+        callback: (length) => {
+          // the buffer is used again for the next read of any socket
+          onData(Buffer.from(shared.subarray(0, length)));
+          return true;
+        },
+      },
+    });
+  }
+
+  #openTls(onData: (chunk: Buffer) => void): Socket {
+    const { hostname } = this.#url;
+    const socket = connectTls({
+      ...this.#address(443),
+      servername: /^[\d.]+$|^\[/.test(hostname) ? "" : hostname,
+      ALPNProtocols: ["http/1.1"],
+      ...(this.#tlsSession === undefined ? undefined : { session: this.#tlsSession }),
+    });
+    socket.on("session", (session) => {
+      this.#tlsSession = session;
+    });
+    socket.on("data", onData);
+    return socket;
+  }
+
+  #address(defaultPort: number): { host: string; port: number; lookup: DnsCache["lookup"]; noDelay: true; keepAlive: true } {
+    const host = this.#url.hostname.replace(/^\[|\]$/g, "");
+    const port = Number(this.#url.port) || defaultPort;
+    return { host, port, lookup: this.#dns.lookup, noDelay: true, keepAlive: true };
+  }
+
+  /** One waiting request fails with each connection that could not be made: it is the one that asked for it. */
+  #connectFailed(error: NodeJS.ErrnoException): void {
+    const kind = error.code === "ETIMEDOUT" ? "connectTimeout" : "connect";
+    const [call] = this.#waiting;
+    if (call !== undefined) {
+      this.#waiting.delete(call);
+    }
+    this.#released();
+    call?.onFailure(new UpstreamFailure(kind, error));
+  }
+
+  /** A place in the pool is free. */
+  #released(): void {
+    this.#open -= 1;
+    if (this.#waiting.size > this.#connecting() && this.#open < this.#options.maxConnections) {
+      this.#connect();
+    }
+    if (this.#open === 0) {
+      this.#closing?.();
+    }
+  }
+
+  #connecting(): number {
+    return this.#open - this.#connections.size;
+  }
+
+  #sweep(): void {
+    const oldest = performance.now() - KEEP_ALIVE_MS;
+    for (const connection of this.#idle.filter(({ idleSince }) => idleSince < oldest)) {
+      connection.destroy();
+    }
+    if (this.#idle.length === 0) {
+      clearInterval(this.#sweeper);
+      this.#sweeper = undefined;
+    }
+  }
+}
+
+/** A call and, for its connection, the handler of the answer: it notes the end, after which the connection is another's. */
+class Http1Call implements UpstreamCall, UpstreamHandler {
+  readonly request: UpstreamRequest;
+  readonly head: string;
+  connection: Connection | undefined;
+  readonly #handler: UpstreamHandler;
+  readonly #origin: Http1Origin;
+  #over = false;
+
+  constructor(origin: Http1Origin, request: UpstreamRequest, head: string, handler: UpstreamHandler) {
+    this.#origin = origin;
+    this.request = request;
+    this.head = head;
+    this.#handler = handler;
+  }
+
+  abort(): void {
+    if (this.#over) {
+      return;
+    }
+    this.#over = true;
+    if (this.connection === undefined) {
+      this.#origin.forget(this);
+    } else {
+      this.connection.destroy();
+    }
+  }
+
+  pause(): void {
+    if (!this.#over) {
+      this.connection?.pause();
+    }
+  }
+
+  resume(): void {
+    if (!this.#over) {
+      this.connection?.resume();
+    }
+  }
+
+  onSent(): void {
+    this.#handler.onSent();
+  }
+
+  onHead(status: number, headers: IncomingHttpHeaders): void {
+    this.#handler.onHead(status, headers);
+  }
+
+  onData(chunk: Buffer): void {
+    this.#handler.onData(chunk);
+  }
+
+  onEnd(): void {
+    this.#over = true;
+    this.#handler.onEnd();
+  }
+
+  onFailure(failure: UpstreamFailure): void {
+    if (!this.#over) {
+      this.#over = true;
+      this.#handler.onFailure(failure);
+    }
+  }
+}
+
+// oxlint-disable-next-line no-control-regex -- control characters would let a value end the header (RFC 9110 section 5.5)
+const UNSAFE_IN_HEAD = /[\0-\x08\x0a-\x1f\x7f]|[^\0-\xff]/;
+
+/** @throws TypeError if a header or the path holds what would break out of its line */
+function requestHead(request: UpstreamRequest, host: string): string {
+  let head = `${request.method} ${request.path} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n`;
+  const { headers } = request;
+  for (let index = 0; index < headers.length; index += 2) {
+    const value = headers[index + 1]!;
+    if (UNSAFE_IN_HEAD.test(value)) {
+      throw new TypeError(`the header ${headers[index]} holds characters that HTTP does not allow`);
+    }
+    head += `${headers[index]}: ${value}\r\n`;
+  }
+  return `${head}content-length: ${request.body?.length ?? 0}\r\n\r\n`;
+}
