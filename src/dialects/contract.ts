@@ -135,7 +135,10 @@ export interface EncodedRequest {
 export interface TargetDialect {
   /** Path below the provider's base URL (`https://api.openai.com/v1`); null if the dialect has no such operation. */
   path(operation: Operation, upstreamModel: string, stream: boolean): string | null;
-  /** Header names and values, alternating, that carry the credential and the protocol version. */
+  /**
+   * Header names and values, alternating, that carry the credential and the protocol version. A client's header
+   * that is forwarded (below) takes the place of one of these of the same name.
+   */
   credentialHeaders(apiKey: string): readonly string[];
   /** Client headers (lower case) that are part of this protocol and go through to a target of the same dialect. */
   readonly forwardedHeaders: readonly string[];
@@ -145,6 +148,8 @@ export interface TargetDialect {
    * @param dropUnsupported when false, a field that cannot be mapped throws SluiceError `unsupported_field` naming it
    */
   encodeChatRequest(request: ChatRequest, dropUnsupported: boolean): EncodedRequest;
+  /** The same for `count_tokens`; absent where the dialect has no such operation. */
+  encodeTokenCountRequest?(request: ChatRequest, dropUnsupported: boolean): EncodedRequest;
   /** @throws SluiceError `upstream_invalid_answer` */
   decodeChatAnswer(body: JsonObject): ChatAnswer;
   createStreamDecoder(): StreamDecoder;
