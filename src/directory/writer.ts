@@ -9,8 +9,10 @@ export interface DirectoryWriterOptions {
   readonly onNewBuffer?: (handle: DirectoryHandle) => void;
   /** More keys than this are refused. */
   readonly maxKeys?: number;
-  /** Milliseconds that a long piece of work may hold the thread at a time. */
+  /** Milliseconds that a long piece of work may hold the thread at a time; 0: one step. */
   readonly sliceMs?: number;
+  /** Keys that the smallest buffer has room for: a power of two. */
+  readonly minCapacity?: number;
 }
 
 /** What a replacement did. */
@@ -25,7 +27,6 @@ export interface DirectoryChanges {
   readonly superseded: boolean;
 }
 
-const MIN_CAPACITY = 16_384;
 /** A new buffer is made when one in eight records is left: the rest serves changes that come while it is made. */
 const RESERVE_SHARE = 8;
 /** Entries between looks at the clock. */
@@ -42,7 +43,8 @@ export class DirectoryWriter {
   readonly #seed = randomInt(0x7fffffff);
   readonly #hash = new HashWords();
   readonly #scratch = hashScratch();
-  #table = new WritableTable(MIN_CAPACITY, this.#seed);
+  readonly #minCapacity: number;
+  #table: WritableTable;
   #generation = 1;
   /** The buffer being filled, and how many changes fit before it has to be finished. */
   #next: WritableTable | undefined;
@@ -56,6 +58,8 @@ export class DirectoryWriter {
     this.#options = options;
     this.#maxKeys = options.maxKeys ?? 2_000_000;
     this.#sliceMs = options.sliceMs ?? 4;
+    this.#minCapacity = options.minCapacity ?? 16_384;
+    this.#table = new WritableTable(this.#minCapacity, this.#seed);
   }
 
   /** What a reader needs to begin. */
@@ -162,7 +166,7 @@ export class DirectoryWriter {
   /** Few records are left, or so many are dead that copying the living saves memory. */
   #isLow(): boolean {
     const { capacity, count, live } = this.#table;
-    return count >= capacity - capacity / RESERVE_SHARE || count - live > Math.max(MIN_CAPACITY / 2, live / 2);
+    return count >= capacity - capacity / RESERVE_SHARE || count - live > Math.max(this.#minCapacity / 2, live / 2);
   }
 
   #hasRoom(): boolean {
@@ -181,7 +185,7 @@ export class DirectoryWriter {
   async #copy(more: number): Promise<void> {
     const from = this.#table;
     // Twice what lives: the next copying is as far away as possible without wasting more than address space.
-    const needed = Math.max(from.live * 2, Math.ceil(((from.live + more) * RESERVE_SHARE) / (RESERVE_SHARE - 1)) + 1, MIN_CAPACITY);
+    const needed = Math.max(from.live * 2, Math.ceil(((from.live + more) * RESERVE_SHARE) / (RESERVE_SHARE - 1)) + 1, this.#minCapacity);
     const next = new WritableTable(2 ** Math.ceil(Math.log2(needed)), this.#seed);
     this.#next = next;
     this.#nextBudget = next.capacity - from.live;
@@ -211,6 +215,7 @@ class Slice {
   }
 
   due(): boolean {
+    if (this.#sliceMs === 0) return true;
     return ++this.#steps % CLOCK_EVERY === 0 && performance.now() >= this.#deadline;
   }
 
