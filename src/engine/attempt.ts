@@ -50,7 +50,7 @@ export class Attempt implements UpstreamHandler {
     const { call, endpoint } = this;
     this.encoded = encodeAttempt(call, endpoint);
     call.exchange.dropped = this.encoded.dropped;
-    call.exchange.recordAttempt(endpoint, call.model.nameId);
+    call.exchange.attempt(endpoint, call.model.nameId);
     call.deadlines.arm("connect", endpoint.target.timeouts.connectMs);
     this.#upstream = endpoint.origin.send(this.encoded.request, this);
   }

@@ -6,13 +6,12 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:
 import { isSluiceError, SluiceError } from "../lib/errors.ts";
 import type { RequestView } from "../filters/contract.ts";
 import type { Dialect, Operation, UpstreamError } from "../dialects/contract.ts";
-import type { Usage } from "../dialects/form.ts";
 import type { Outcome } from "../ledger/entry.ts";
-import { FLAG, INTEGER_FIELD, NUMBER_FIELD } from "../ledger/usage-layout.ts";
 import type { CompiledDomain, CompiledRoute, Endpoint, Engine } from "./engine.ts";
 import type { GrantSet } from "./grants.ts";
 import type { EngineLease } from "./lease.ts";
 import type { Services } from "./services.ts";
+import type { UsageSlot } from "./usage-slot.ts";
 
 const EVENT_STREAM = ["content-type", "text/event-stream; charset=utf-8", "cache-control", "no-cache"];
 const HEARTBEAT = ": keep-alive\n\n";
@@ -32,6 +31,8 @@ export interface Abortable {
 
 export class Exchange implements RequestView {
   readonly requestId: string;
+  /** The usage entry, as it grows. */
+  readonly entry: UsageSlot;
   readonly method: string;
   readonly host: string;
   readonly headers: IncomingHttpHeaders;
@@ -52,12 +53,10 @@ export class Exchange implements RequestView {
   dispatchMs = 0;
   firstTokenMs = 0;
   endpoint: Endpoint | undefined;
-  usage: Usage | undefined;
   dropped: readonly string[] = [];
 
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
-  readonly #slot: number;
   #running: Abortable | undefined;
   #outcome: Outcome = "ok";
   #errorCode = "";
@@ -70,7 +69,7 @@ export class Exchange implements RequestView {
     request: IncomingMessage,
     response: ServerResponse,
     requestId: string,
-    slot: number,
+    entry: UsageSlot,
     lease: EngineLease,
     services: Services,
     dialect: Dialect,
@@ -82,7 +81,7 @@ export class Exchange implements RequestView {
     this.host = request.headers.host ?? "";
     this.path = request.url ?? "";
     this.headers = request.headers;
-    this.#slot = slot;
+    this.entry = entry;
     this.lease = lease;
     this.engine = lease.engine;
     lease.hold();
@@ -139,7 +138,7 @@ export class Exchange implements RequestView {
       chunks.push(chunk);
     };
     const onEnd = (): void => {
-      this.services.usage.setNumber(this.#slot, NUMBER_FIELD.bytesIn, length);
+      this.entry.received(length);
       this.#guard(() => {
         onBody(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length));
       });
@@ -172,6 +171,7 @@ export class Exchange implements RequestView {
     if (this.#finished || this.headSent) {
       return;
     }
+    this.services.streams.delete(this);
     const bytes = typeof body === "string" ? Buffer.byteLength(body) : body.length;
     const head = this.#head(headers);
     if (status !== 204) {
@@ -231,13 +231,17 @@ export class Exchange implements RequestView {
     this.send(status, headers, body);
   }
 
-  /** Begins a stream: the head goes out at once. Calling it again does nothing. */
+  /** A stream was asked for: from now on the client hears something at least every heartbeat. */
+  expectStream(): void {
+    this.#lastWriteAt = performance.now();
+    this.services.streams.add(this);
+  }
+
+  /** Begins a stream: the head goes out at once. Does nothing if a heartbeat has done it before. */
   startStream(headers: readonly string[]): void {
     if (this.#finished || this.headSent) {
       return;
     }
-    this.#lastWriteAt = performance.now();
-    this.services.streams.add(this);
     this.#response.writeHead(200, this.#head([...EVENT_STREAM, ...headers]));
     this.#response.flushHeaders();
   }
@@ -264,9 +268,10 @@ export class Exchange implements RequestView {
     this.#onDrain = callback;
   }
 
-  /** Tells a silent client that the stream lives. Only between events. */
+  /** Tells a silent client that the stream lives; every write ends between events, so this always fits in. */
   heartbeat(): void {
     if (!this.#finished) {
+      this.startStream([]);
       this.write(HEARTBEAT);
     }
   }
@@ -294,60 +299,13 @@ export class Exchange implements RequestView {
     this.#finish(planned === "ok" ? "aborted" : planned, status);
   }
 
-  /** Records who called and on which route, as soon as it is known. */
-  recordCaller(): void {
-    const { usage } = this.services;
-    usage.setInteger(this.#slot, INTEGER_FIELD.consumer, this.caller?.consumerId ?? 0);
-    usage.setInteger(this.#slot, INTEGER_FIELD.key, this.caller?.keyId ?? 0);
-  }
-
-  recordRoute(): void {
-    const { usage, ids } = this.services;
-    usage.setInteger(this.#slot, INTEGER_FIELD.gateway, ids.gateway);
-    usage.setInteger(this.#slot, INTEGER_FIELD.domain, this.domain?.nameId ?? 0);
-    usage.setInteger(this.#slot, INTEGER_FIELD.route, this.route?.nameId ?? 0);
-    usage.setInteger(this.#slot, INTEGER_FIELD.clientDialect, ids.dialects[this.dialect.name]);
-    if (this.operation !== undefined) {
-      usage.setInteger(this.#slot, INTEGER_FIELD.operation, ids.operations[this.operation]);
-    }
-  }
-
-  recordModel(askedId: number, streaming: "stream" | "whole"): void {
-    this.services.usage.setInteger(this.#slot, INTEGER_FIELD.model, askedId);
-    if (streaming === "stream") {
-      this.services.usage.setFlag(this.#slot, FLAG.stream);
-    }
-  }
-
   /** An attempt is about to be made. */
-  recordAttempt(endpoint: Endpoint, servedModelId: number): void {
-    const { usage, ids } = this.services;
-    const { target } = endpoint;
+  attempt(endpoint: Endpoint, servedModelId: number): void {
     this.endpoint = endpoint;
     this.hits += 1;
     this.dispatchMs = this.elapsedMs();
     this.firstTokenMs = 0;
-    usage.setInteger(this.#slot, INTEGER_FIELD.attempts, this.hits);
-    usage.setInteger(this.#slot, INTEGER_FIELD.servedModel, servedModelId);
-    usage.setInteger(this.#slot, INTEGER_FIELD.provider, target.providerId);
-    usage.setInteger(this.#slot, INTEGER_FIELD.upstreamModel, target.upstreamModelId);
-    usage.setInteger(this.#slot, INTEGER_FIELD.credential, endpoint.credentialId);
-    usage.setInteger(this.#slot, INTEGER_FIELD.node, endpoint.nodeId);
-    usage.setInteger(this.#slot, INTEGER_FIELD.targetDialect, ids.dialects[target.dialect.name]);
-  }
-
-  /** Sets the tokens of the request. @param estimated the upstream did not report them */
-  recordUsage(usage: Usage, source: "reported" | "estimated"): void {
-    this.usage = usage;
-    const table = this.services.usage;
-    table.setNumber(this.#slot, NUMBER_FIELD.promptTokens, usage.promptTokens);
-    table.setNumber(this.#slot, NUMBER_FIELD.cachedTokens, usage.cachedTokens);
-    table.setNumber(this.#slot, NUMBER_FIELD.cacheWriteTokens, usage.cacheWriteTokens);
-    table.setNumber(this.#slot, NUMBER_FIELD.completionTokens, usage.completionTokens);
-    table.setNumber(this.#slot, NUMBER_FIELD.reasoningTokens, usage.reasoningTokens);
-    if (source === "estimated") {
-      table.setFlag(this.#slot, FLAG.tokensEstimated);
-    }
+    this.entry.attempt(endpoint, this.hits, servedModelId);
   }
 
   #head(headers: readonly string[]): string[] {
@@ -408,14 +366,8 @@ export class Exchange implements RequestView {
     this.#running = undefined;
     running?.abort();
     this.services.streams.delete(this);
-    const { usage, ids } = this.services;
-    usage.setNumber(this.#slot, NUMBER_FIELD.bytesOut, this.#bytesOut);
-    usage.setNumber(this.#slot, NUMBER_FIELD.dispatchMs, this.dispatchMs);
-    usage.setNumber(this.#slot, NUMBER_FIELD.firstTokenMs, this.firstTokenMs);
-    if (this.#errorCode !== "") {
-      usage.setInteger(this.#slot, INTEGER_FIELD.error, ids.errors.get(this.#errorCode) ?? 0);
-    }
-    usage.close(this.#slot, outcome, status, this.elapsedMs());
+    const timings = { dispatchMs: this.dispatchMs, firstTokenMs: this.firstTokenMs, totalMs: this.elapsedMs() };
+    this.entry.close(outcome, status, this.#errorCode, this.#bytesOut, timings);
     this.lease.letGo();
     this.services.ended(this);
   }

@@ -13,6 +13,7 @@ import { modelNotFound } from "./model-not-found.ts";
 import type { OperationMatch } from "./operations.ts";
 import { requestIdOf } from "./request-id.ts";
 import type { Services } from "./services.ts";
+import { UsageSlot } from "./usage-slot.ts";
 
 /** Handles one request with the engine of this moment. Returns undefined when there was no room for it. */
 export function handleRequest(
@@ -28,7 +29,8 @@ export function handleRequest(
     refuseOverload(response, requestId, dialect);
     return undefined;
   }
-  const exchange = new Exchange(request, response, requestId, slot, lease, services, dialect);
+  const entry = new UsageSlot(services.usage, services.ids, slot);
+  const exchange = new Exchange(request, response, requestId, entry, lease, services, dialect);
   try {
     route(exchange);
   } catch (error) {
@@ -50,7 +52,7 @@ function route(exchange: Exchange): void {
   const found = domain?.routes.find(exchange.path);
   exchange.domain = domain;
   if (domain === undefined || found === undefined) {
-    exchange.recordRoute();
+    recordRoute(exchange);
     throw notFound(exchange);
   }
   exchange.route = found.value;
@@ -60,7 +62,7 @@ function route(exchange: Exchange): void {
     exchange.dialect = match.dialect;
     exchange.operation = match.operation;
   }
-  exchange.recordRoute();
+  recordRoute(exchange);
   for (const hook of found.value.beforeAuthentication) {
     const answer = hook(exchange);
     if (answer !== undefined) {
@@ -69,7 +71,7 @@ function route(exchange: Exchange): void {
     }
   }
   exchange.caller = authenticate(headers, domain, services);
-  exchange.recordCaller();
+  exchange.entry.caller(exchange.caller.consumerId, exchange.caller.keyId);
   if (match === undefined) {
     throw notFound(exchange);
   }
@@ -80,6 +82,10 @@ function route(exchange: Exchange): void {
     return;
   }
   perform(exchange, match, found.value);
+}
+
+function recordRoute(exchange: Exchange): void {
+  exchange.entry.route(exchange.domain, exchange.route, exchange.dialect.name, exchange.operation);
 }
 
 function findOperation(

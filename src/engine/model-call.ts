@@ -43,7 +43,7 @@ export function callModel(exchange: Exchange, operation: Operation, body: Buffer
     throw modelNotFound(asked);
   }
   const streaming = stream === true && (operation === "chat" || operation === "completions");
-  exchange.recordModel(model.nameId, streaming ? "stream" : "whole");
+  exchange.entry.model(model.nameId, streaming ? "stream" : "whole");
   if (operation === "count_tokens" && countsNowhere(model)) {
     const tokens = estimateTokensOfJson(scan.value());
     exchange.sendJson(200, exchange.dialect.client.encodeTokenCount(tokens));
@@ -105,6 +105,9 @@ export class ModelCall implements Abortable {
 
   start(): void {
     this.exchange.setRunning(this);
+    if (this.answerKind === "stream") {
+      this.exchange.expectStream();
+    }
     const routeTimeoutMs = this.exchange.route?.config.timeoutMs;
     const timeouts = this.model.priorities[0]?.endpoints[0]?.target.timeouts;
     this.deadlines.arm("total", routeTimeoutMs ?? timeouts?.totalMs ?? 600_000);

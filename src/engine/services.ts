@@ -29,7 +29,7 @@ export interface Services {
   readonly deadlines: DeadlineTicker;
   readonly ids: WordIds;
   readonly log: FaultLog;
-  /** Streams that have begun, for heartbeats. */
+  /** Streams that clients wait for, for heartbeats. */
   readonly streams: Set<Exchange>;
   /** The grant set that a directory record names. */
   grants(id: number): GrantSet;

@@ -16,10 +16,10 @@ export function recordStreamUsage(
 ): void {
   const { exchange, scan } = attempt.call;
   if (usage !== undefined && ending === "complete") {
-    exchange.recordUsage(usage, "reported");
+    exchange.entry.tokens(usage, "reported");
     return;
   }
   // a report from the beginning (Anthropic's message_start) knows the prompt but not the tokens that came after
   const known = usage ?? promptOnly(estimateTokensOfJson(scan.value()));
-  exchange.recordUsage({ ...known, completionTokens: Math.max(known.completionTokens, contentEvents) }, "estimated");
+  exchange.entry.tokens({ ...known, completionTokens: Math.max(known.completionTokens, contentEvents) }, "estimated");
 }

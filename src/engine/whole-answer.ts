@@ -54,7 +54,7 @@ export class WholeAnswer implements AnswerSink {
     const sent = passThrough ? body : this.#convert(body);
     const { exchange } = attempt.call;
     const usage = target.readUsage(body);
-    exchange.recordUsage(usage ?? this.#estimate(body), usage === undefined ? "estimated" : "reported");
+    exchange.entry.tokens(usage ?? this.#estimate(body), usage === undefined ? "estimated" : "reported");
     attempt.finished();
     exchange.send(200, ["content-type", "application/json", ...returnedHeaders(attempt, this.#headers)], sent);
   }
@@ -66,7 +66,7 @@ export class WholeAnswer implements AnswerSink {
   /** The answer never came, but the prompt was read: an estimate of it is all there is. */
   abandoned(): void {
     const { exchange, scan } = this.#attempt.call;
-    exchange.recordUsage(promptOnly(estimateTokensOfJson(scan.value())), "estimated");
+    exchange.entry.tokens(promptOnly(estimateTokensOfJson(scan.value())), "estimated");
   }
 
   #convert(body: Buffer): string {

@@ -1,0 +1,96 @@
+/** The usage entry of one request while it grows: what the engine knows, written into the request's slot. */
+import type { DialectName, Usage } from "../dialects/form.ts";
+import type { Operation } from "../dialects/contract.ts";
+import type { Outcome } from "../ledger/entry.ts";
+import { FLAG, INTEGER_FIELD, NUMBER_FIELD } from "../ledger/usage-layout.ts";
+import type { UsageWriter } from "../ledger/usage-writer.ts";
+import type { CompiledDomain, CompiledRoute, Endpoint } from "./engine.ts";
+import type { WordIds } from "./services.ts";
+
+/** Milliseconds from the start of the request; 0 for what did not happen. */
+export interface Timings {
+  readonly dispatchMs: number;
+  readonly firstTokenMs: number;
+  readonly totalMs: number;
+}
+
+export class UsageSlot {
+  readonly #table: UsageWriter;
+  readonly #ids: WordIds;
+  readonly #slot: number;
+
+  /** @param slot from `UsageWriter.open` */
+  constructor(table: UsageWriter, ids: WordIds, slot: number) {
+    this.#table = table;
+    this.#ids = ids;
+    this.#slot = slot;
+  }
+
+  route(
+    domain: CompiledDomain | undefined,
+    route: CompiledRoute | undefined,
+    dialect: DialectName,
+    operation: Operation | undefined,
+  ): void {
+    this.#setInteger(INTEGER_FIELD.gateway, this.#ids.gateway);
+    this.#setInteger(INTEGER_FIELD.domain, domain?.nameId ?? 0);
+    this.#setInteger(INTEGER_FIELD.route, route?.nameId ?? 0);
+    this.#setInteger(INTEGER_FIELD.clientDialect, this.#ids.dialects[dialect]);
+    this.#setInteger(INTEGER_FIELD.operation, operation === undefined ? 0 : this.#ids.operations[operation]);
+  }
+
+  caller(consumerId: number, keyId: number): void {
+    this.#setInteger(INTEGER_FIELD.consumer, consumerId);
+    this.#setInteger(INTEGER_FIELD.key, keyId);
+  }
+
+  received(bytes: number): void {
+    this.#setNumber(NUMBER_FIELD.bytesIn, bytes);
+  }
+
+  model(nameId: number, answerKind: "stream" | "whole"): void {
+    this.#setInteger(INTEGER_FIELD.model, nameId);
+    if (answerKind === "stream") {
+      this.#table.setFlag(this.#slot, FLAG.stream);
+    }
+  }
+
+  attempt({ target, credentialId, nodeId }: Endpoint, hits: number, servedModelId: number): void {
+    this.#setInteger(INTEGER_FIELD.attempts, hits);
+    this.#setInteger(INTEGER_FIELD.servedModel, servedModelId);
+    this.#setInteger(INTEGER_FIELD.provider, target.providerId);
+    this.#setInteger(INTEGER_FIELD.upstreamModel, target.upstreamModelId);
+    this.#setInteger(INTEGER_FIELD.credential, credentialId);
+    this.#setInteger(INTEGER_FIELD.node, nodeId);
+    this.#setInteger(INTEGER_FIELD.targetDialect, this.#ids.dialects[target.dialect.name]);
+  }
+
+  /** @param source `estimated`: the upstream did not report them, or not to the end */
+  tokens(usage: Usage, source: "reported" | "estimated"): void {
+    this.#setNumber(NUMBER_FIELD.promptTokens, usage.promptTokens);
+    this.#setNumber(NUMBER_FIELD.cachedTokens, usage.cachedTokens);
+    this.#setNumber(NUMBER_FIELD.cacheWriteTokens, usage.cacheWriteTokens);
+    this.#setNumber(NUMBER_FIELD.completionTokens, usage.completionTokens);
+    this.#setNumber(NUMBER_FIELD.reasoningTokens, usage.reasoningTokens);
+    if (source === "estimated") {
+      this.#table.setFlag(this.#slot, FLAG.tokensEstimated);
+    }
+  }
+
+  /** Ends the entry; nothing may be set after. @param errorCode "" if there was no error */
+  close(outcome: Outcome, status: number, errorCode: string, bytesOut: number, timings: Timings): void {
+    this.#setNumber(NUMBER_FIELD.bytesOut, bytesOut);
+    this.#setNumber(NUMBER_FIELD.dispatchMs, timings.dispatchMs);
+    this.#setNumber(NUMBER_FIELD.firstTokenMs, timings.firstTokenMs);
+    this.#setInteger(INTEGER_FIELD.error, this.#ids.errors.get(errorCode) ?? 0);
+    this.#table.close(this.#slot, outcome, status, timings.totalMs);
+  }
+
+  #setInteger(field: Parameters<UsageWriter["setInteger"]>[1], value: number): void {
+    this.#table.setInteger(this.#slot, field, value);
+  }
+
+  #setNumber(field: Parameters<UsageWriter["setNumber"]>[1], value: number): void {
+    this.#table.setNumber(this.#slot, field, value);
+  }
+}
