@@ -1,19 +1,22 @@
-import { monitorEventLoopDelay } from "node:perf_hooks";
+import { createHistogram } from "node:perf_hooks";
 import type { MetricFamily, MetricSource } from "./prometheus.ts";
 
 const NANOSECONDS = 1e9;
-const RESOLUTION_MS = 20;
+const INTERVAL_MS = 20;
 
 /** What the process says about itself: the delay of the main thread's event loop, CPU, memory. */
 export class ProcessMetrics {
-  readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  // Not `monitorEventLoopDelay`: its reset forgets the interval under way, and with it the delay of the scrape itself.
+  readonly #delays = createHistogram();
+  readonly #timer: NodeJS.Timeout;
+  #dueAt = performance.now() + INTERVAL_MS;
   readonly #startedAt = Date.now() / 1000 - process.uptime();
   readonly #version: string;
 
   /** @param version of Sluice, shown as a label. */
   constructor(version: string) {
     this.#version = version;
-    this.#delay.enable();
+    this.#timer = setInterval(() => this.#measure(), INTERVAL_MS).unref();
   }
 
   /** For `Metrics.addSource`. The delay's quantiles cover the time since the last scrape. */
@@ -21,7 +24,7 @@ export class ProcessMetrics {
 
   /** Ends the measuring. */
   stop(): void {
-    this.#delay.disable();
+    clearInterval(this.#timer);
   }
 
   #identity(): MetricFamily[] {
@@ -41,17 +44,22 @@ export class ProcessMetrics {
     ];
   }
 
+  #measure(): void {
+    const now = performance.now();
+    // The histogram takes whole numbers from 1.
+    this.#delays.record(Math.max(1, Math.round((now - this.#dueAt) * 1e6)));
+    this.#dueAt = now + INTERVAL_MS;
+  }
+
   #eventLoopDelay(): MetricFamily {
-    const delay = this.#delay;
-    // The histogram measures whole intervals of its timer: what exceeds the resolution is the delay.
-    const seconds = (nanoseconds: number): number =>
-      delay.count === 0 ? 0 : Math.max(0, nanoseconds / NANOSECONDS - RESOLUTION_MS / 1000);
+    const delays = this.#delays;
+    const seconds = (nanoseconds: number): number => (delays.count === 0 ? 0 : nanoseconds / NANOSECONDS);
     const samples = [
-      { labels: { quantile: "0.5" }, value: seconds(delay.percentile(50)) },
-      { labels: { quantile: "0.99" }, value: seconds(delay.percentile(99)) },
-      { labels: { quantile: "1" }, value: seconds(delay.max) },
+      { labels: { quantile: "0.5" }, value: seconds(delays.percentile(50)) },
+      { labels: { quantile: "0.99" }, value: seconds(delays.percentile(99)) },
+      { labels: { quantile: "1" }, value: seconds(delays.max) },
     ];
-    delay.reset();
+    delays.reset();
     return {
       name: "sluice_main_event_loop_delay_seconds",
       help: "Delay of the main thread's event loop since the last scrape.",
