@@ -1,0 +1,147 @@
+import { join } from "node:path";
+import { spawnGroup } from "./processes.ts";
+import type { Cores, ProcessGroup } from "./processes.ts";
+import type {
+  Envelope,
+  LoadCommand,
+  LoadJob,
+  LoadStats,
+  Reply,
+  UpstreamCommand,
+  UpstreamMode,
+  UpstreamStats,
+} from "./protocol.ts";
+
+const COMMAND_TIMEOUT_MS = 60_000;
+
+/** A helper process and the way to ask it things. */
+class Helper<Command, Answer> {
+  readonly group: ProcessGroup;
+  readonly #waiting = new Map<number, { resolve(value: Answer): void; reject(error: Error): void }>();
+  #lastId = 0;
+
+  constructor(group: ProcessGroup) {
+    this.group = group;
+    group.child.on("message", (message) => this.#settle(message as Reply));
+    group.child.on("exit", () => {
+      for (const { reject } of this.#waiting.values()) {
+        reject(new Error(`helper process ended: ${group.lastWords()}`));
+      }
+    });
+  }
+
+  async ready(): Promise<void> {
+    await this.#expect(0);
+  }
+
+  async ask(command: Command): Promise<Answer> {
+    const id = ++this.#lastId;
+    const answer = this.#expect(id);
+    this.group.child.send({ id, command } satisfies Envelope<Command>);
+    return answer;
+  }
+
+  #expect(id: number): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#waiting.delete(id);
+        reject(new Error("a helper process does not answer"));
+      }, COMMAND_TIMEOUT_MS);
+      const settle = (): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(id);
+      };
+      this.#waiting.set(id, {
+        resolve: (value) => (settle(), resolve(value)),
+        reject: (error) => (settle(), reject(error)),
+      });
+    });
+  }
+
+  #settle(reply: Reply): void {
+    const waiting = this.#waiting.get(reply.id);
+    if (reply.error === undefined) {
+      waiting?.resolve(reply.value as Answer);
+    } else {
+      waiting?.reject(new Error(reply.error));
+    }
+  }
+}
+
+async function startHelper<Command, Answer>(
+  script: string,
+  args: readonly string[],
+  cores: Cores,
+  folder: string,
+): Promise<Helper<Command, Answer>> {
+  const group = spawnGroup({
+    command: [process.execPath, join(import.meta.dirname, script), ...args],
+    cores,
+    cwd: folder,
+    logFile: join(folder, `${script}.log`),
+    ipc: "ipc",
+  });
+  const helper = new Helper<Command, Answer>(group);
+  await helper.ready();
+  return helper;
+}
+
+/** The load generator, from the bench's side. */
+export class Load {
+  readonly #helper: Helper<LoadCommand, LoadStats>;
+
+  private constructor(helper: Helper<LoadCommand, LoadStats>) {
+    this.#helper = helper;
+  }
+
+  static async start(cores: Cores, folder: string): Promise<Load> {
+    return new Load(await startHelper("load.ts", [], cores, folder));
+  }
+
+  get group(): ProcessGroup {
+    return this.#helper.group;
+  }
+
+  async begin(job: LoadJob): Promise<void> {
+    await this.#helper.ask({ kind: "start", job });
+  }
+
+  stats(): Promise<LoadStats> {
+    return this.#helper.ask({ kind: "stats" });
+  }
+
+  stop(graceMs = 15_000): Promise<LoadStats> {
+    return this.#helper.ask({ kind: "stop", graceMs });
+  }
+}
+
+/** The upstream, from the bench's side. */
+export class Upstream {
+  readonly port: number;
+  readonly #helper: Helper<UpstreamCommand, UpstreamStats>;
+
+  private constructor(helper: Helper<UpstreamCommand, UpstreamStats>, port: number) {
+    this.#helper = helper;
+    this.port = port;
+  }
+
+  static async start(port: number, cores: Cores, folder: string): Promise<Upstream> {
+    return new Upstream(await startHelper("upstream.ts", [String(port)], cores, folder), port);
+  }
+
+  get group(): ProcessGroup {
+    return this.#helper.group;
+  }
+
+  setMode(mode: UpstreamMode): Promise<UpstreamStats> {
+    return this.#helper.ask({ kind: "mode", mode });
+  }
+
+  finish(): Promise<UpstreamStats> {
+    return this.#helper.ask({ kind: "finish" });
+  }
+
+  stats(): Promise<UpstreamStats> {
+    return this.#helper.ask({ kind: "stats" });
+  }
+}
