@@ -42,6 +42,9 @@ export class SseSplitter {
   /** How the held tail ends: at the start of a line, and, if so, whether that line's end was a CR. */
   #atLineStart = true;
   #afterCr = false;
+  /** The next LF and CR of the chunk at hand; -1 if they must be searched for, Infinity if there is none. */
+  #nextLf = -1;
+  #nextCr = -1;
 
   /** @param maxEventBytes how large one event may become, in bytes */
   constructor(maxEventBytes: number) {
@@ -70,6 +73,9 @@ export class SseSplitter {
       chunk = first;
       if (startsWithByteOrderMark(chunk)) start = 3;
     }
+    if (chunk.length === 0) return;
+    this.#nextLf = -1;
+    this.#nextCr = -1;
     if (this.#length > 0) {
       const end = this.#findEnd(chunk, 0);
       this.#hold(chunk, 0, end === -1 ? chunk.length : end);
@@ -106,40 +112,39 @@ export class SseSplitter {
     return all;
   }
 
-  /** Offset after the blank line that ends the event, or -1; remembers how the chunk ended. */
+  /** Offset after the blank line that ends the event, or -1; then it remembers how the chunk ended. */
   #findEnd(chunk: Buffer, start: number): number {
     const { length } = chunk;
-    let atLineStart = this.#atLineStart;
-    let afterCr = this.#afterCr;
-    for (let at = start; at < length; at++) {
-      const byte = chunk[at]!;
-      if (byte === LF) {
-        if (afterCr) {
-          afterCr = false;
-          continue;
-        }
-        if (atLineStart) {
-          this.#atLineStart = true;
-          this.#afterCr = false;
-          return at + 1;
-        }
-        atLineStart = true;
-      } else if (byte === CR) {
-        if (atLineStart) {
-          this.#atLineStart = true;
-          this.#afterCr = false;
-          return chunk[at + 1] === LF ? at + 2 : at + 1;
-        }
-        atLineStart = true;
-        afterCr = true;
-      } else {
-        atLineStart = false;
-        afterCr = false;
-      }
+    let at = start;
+    if (this.#afterCr) {
+      this.#afterCr = false;
+      if (chunk[at] === LF && ++at === length) return -1;
     }
-    this.#atLineStart = atLineStart;
-    this.#afterCr = afterCr;
-    return -1;
+    let lineStart = this.#atLineStart ? at : -1;
+    for (;;) {
+      const lineEnd = this.#nextLineEnd(chunk, at);
+      if (lineEnd === Infinity) {
+        this.#atLineStart = false;
+        return -1;
+      }
+      at = lineEnd + 1;
+      const isCr = chunk[lineEnd] === CR;
+      if (isCr && chunk[at] === LF) at++;
+      this.#atLineStart = true;
+      if (lineEnd === lineStart) return at;
+      if (at === length) {
+        this.#afterCr = isCr && lineEnd === length - 1;
+        return -1;
+      }
+      lineStart = at;
+    }
+  }
+
+  /** Offset of the next LF or CR. Each is searched for natively, and again only once `from` has passed it. */
+  #nextLineEnd(chunk: Buffer, from: number): number {
+    if (this.#nextLf < from) this.#nextLf = chunk[from] === LF ? from : search(chunk, LF, from);
+    if (this.#nextCr < from) this.#nextCr = search(chunk, CR, from);
+    return this.#nextLf < this.#nextCr ? this.#nextLf : this.#nextCr;
   }
 
   #hold(chunk: Buffer, start: number, end: number): void {
@@ -167,6 +172,11 @@ export class SseSplitter {
   }
 }
 
+function search(chunk: Buffer, byte: number, from: number): number {
+  const at = chunk.indexOf(byte, from);
+  return at === -1 ? Infinity : at;
+}
+
 function couldBeByteOrderMark(bytes: Buffer): boolean {
   return bytes[0] === 0xef && (bytes.length < 2 || bytes[1] === 0xbb);
 }
@@ -185,20 +195,54 @@ export function parseSseEvent(buffer: Buffer, start: number, end: number): SseEv
   let id: string | undefined;
   let at = start;
   while (at < end) {
-    let lineEnd = at;
-    while (lineEnd < end && buffer[lineEnd] !== LF && buffer[lineEnd] !== CR) lineEnd++;
-    if (lineEnd > at) {
-      let colon = at;
-      while (colon < lineEnd && buffer[colon] !== COLON) colon++;
-      const name = buffer.toString("utf8", at, colon);
-      let value = Math.min(colon + 1, lineEnd);
-      if (value < lineEnd && buffer[value] === SPACE) value++;
-      const text = buffer.toString("utf8", value, lineEnd);
-      if (name === "data") data = data === undefined ? text : `${data}\n${text}`;
-      else if (name === "event") event = text;
-      else if (name === "id" && !text.includes("\0")) id = text;
+    const lineEnd = findLineEnd(buffer, at, end);
+    const field = fieldLength(buffer, at, lineEnd);
+    if (field === DATA && startsWith(buffer, at, "data")) {
+      const text = fieldValue(buffer, at + field, lineEnd);
+      data = data === undefined ? text : `${data}\n${text}`;
+    } else if (field === EVENT && startsWith(buffer, at, "event")) {
+      event = fieldValue(buffer, at + field, lineEnd);
+    } else if (field === ID && startsWith(buffer, at, "id")) {
+      const text = fieldValue(buffer, at + field, lineEnd);
+      if (!text.includes("\0")) id = text;
     }
     at = lineEnd + 1;
   }
   return id === undefined ? { event, data: data ?? "" } : { event, data: data ?? "", id };
+}
+
+/** Lengths of the field names that count. */
+const DATA = 4;
+const EVENT = 5;
+const ID = 2;
+
+function findLineEnd(buffer: Buffer, from: number, end: number): number {
+  let at = from;
+  while (at < end) {
+    const byte = buffer[at]!;
+    if (byte === LF || byte === CR) break;
+    at++;
+  }
+  return at;
+}
+
+/** Length of the name before the colon, or of the whole line if there is none; of long names, any long number. */
+function fieldLength(buffer: Buffer, start: number, lineEnd: number): number {
+  const end = Math.min(lineEnd, start + EVENT + 1);
+  let at = start;
+  while (at < end && buffer[at] !== COLON) at++;
+  return at - start;
+}
+
+function startsWith(buffer: Buffer, start: number, name: string): boolean {
+  for (let index = 0; index < name.length; index++) {
+    if (buffer[start + index] !== name.charCodeAt(index)) return false;
+  }
+  return true;
+}
+
+/** What follows the colon at `colon`, less one space; "" if the line ends instead. */
+function fieldValue(buffer: Buffer, colon: number, lineEnd: number): string {
+  const start = buffer[colon + 1] === SPACE ? colon + 2 : colon + 1;
+  return start < lineEnd ? buffer.toString("utf8", start, lineEnd) : "";
 }
