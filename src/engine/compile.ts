@@ -22,8 +22,8 @@ export interface CompileServices {
   readonly origins: { take(options: OriginOptions): Origin; release(options: OriginOptions): void };
 }
 
-/** Name-table names of what can rest, distinct from names that mean other things. */
-export const nodeName = (provider: ProviderConfig, url: string): string => `${provider.name} ${url}`;
+/** Name-table names of what can rest. A node is its address: two providers on one engine share what is known of it. */
+export const nodeName = (url: string): string => (url === "" ? "builtin" : url);
 export const credentialName = (provider: ProviderConfig, credential: string): string => `${provider.name}/${credential}`;
 
 /** A filter's name or options are wrong. */
@@ -107,7 +107,7 @@ function compileProvider(config: ProviderConfig, services: CompileServices, take
         origin,
         basePath: url?.pathname.replace(/\/$/, "") ?? "",
         headers: endpointHeaders(config, dialect, credential.apiKey),
-        nodeId: services.nameId(nodeName(config, node.url)),
+        nodeId: services.nameId(nodeName(node.url)),
         credentialId: credential.name === "" ? 0 : services.nameId(credentialName(config, credential.name)),
       });
       weights.push(credential.weight);

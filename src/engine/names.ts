@@ -24,8 +24,8 @@ export function* namesOf(snapshot: Snapshot): Generator<string> {
   yield snapshot.gateway;
   for (const provider of snapshot.providers) {
     yield provider.name;
-    yield nodeName(provider, "");
-    yield* provider.nodes.map((node) => nodeName(provider, node.url));
+    yield nodeName("");
+    yield* provider.nodes.map((node) => nodeName(node.url));
     yield* provider.credentials.map((credential) => credentialName(provider, credential.name));
   }
   for (const model of snapshot.models) {
