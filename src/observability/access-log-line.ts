@@ -174,7 +174,7 @@ function writeInteger(value: number, bytes: Uint8Array, at: number): number {
   for (let bound = 10; rest >= bound; bound *= 10) digits++;
   for (let index = at + digits - 1; index >= at; index--) {
     const quotient = Math.floor(rest / 10);
-    bytes[index] = ZERO + rest - quotient * 10;
+    bytes[index] = rest - quotient * 10 + ZERO;
     rest = quotient;
   }
   return at + digits;

@@ -1,5 +1,6 @@
 import { close, constants, fstat, open, stat, write } from "node:fs";
 import { promisify } from "node:util";
+import { APPEND_FLAGS, openStandardStream } from "./standard-stream.ts";
 
 const openFile = promisify(open);
 const closeFile = promisify(close);
@@ -8,9 +9,6 @@ const statFile = promisify(stat);
 const statDescriptor = promisify(fstat);
 
 const STDOUT = 1;
-// Append, so that several writers and a rotation by copying get along; without blocking, so that a pipe nobody
-// reads from costs a retry and not a thread.
-const FLAGS = constants.O_WRONLY | constants.O_APPEND | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
 const MODE = 0o640;
 
 /** Where lines go: a file by its path or standard output. Every method may throw the system's error. */
@@ -45,7 +43,7 @@ export class FileTarget implements LineTarget {
       if (await this.#isCurrent()) return false;
       await this.close();
     }
-    const descriptor = await openFile(this.#path, FLAGS | constants.O_CREAT, MODE);
+    const descriptor = await openFile(this.#path, APPEND_FLAGS | constants.O_CREAT, MODE);
     const { dev, ino } = await statDescriptor(descriptor);
     this.#descriptor = descriptor;
     this.#identity = `${dev}:${ino}`;
@@ -73,14 +71,14 @@ export class FileTarget implements LineTarget {
   }
 }
 
-/** Standard output. A pipe or terminal is opened anew where the system allows it, to write to it without blocking. */
+/** Standard output. */
 export class StdoutTarget implements LineTarget {
   #descriptor = -1;
 
-  async prepare(): Promise<boolean> {
-    if (this.#descriptor >= 0) return false;
-    this.#descriptor = await openStdout();
-    return true;
+  prepare(): Promise<boolean> {
+    const opened = this.#descriptor < 0;
+    if (opened) this.#descriptor = openStandardStream(STDOUT);
+    return Promise.resolve(opened);
   }
 
   async write(bytes: Uint8Array): Promise<number> {
@@ -91,16 +89,5 @@ export class StdoutTarget implements LineTarget {
     const descriptor = this.#descriptor;
     this.#descriptor = -1;
     if (descriptor > STDOUT) await closeFile(descriptor);
-  }
-}
-
-async function openStdout(): Promise<number> {
-  const stats = await statDescriptor(STDOUT);
-  // A file's position belongs to the descriptor that was inherited, and writing to a file does not block for long.
-  if (!stats.isFIFO() && !stats.isCharacterDevice()) return STDOUT;
-  try {
-    return await openFile("/proc/self/fd/1", FLAGS);
-  } catch {
-    return STDOUT;
   }
 }

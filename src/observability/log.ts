@@ -1,5 +1,6 @@
 import pino from "pino";
 import type { DestinationStream, Level, Logger } from "pino";
+import { LogDestination } from "./log-destination.ts";
 import { SecretMask } from "./secret-mask.ts";
 
 export type ProcessLog = Logger;
@@ -19,8 +20,6 @@ const SECRET_KEYS = [
   "token",
 ];
 const LEVELS: readonly string[] = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] satisfies (Level | "silent")[];
-/** What may wait for a stalled reader of the log; more is dropped. */
-const MAX_BUFFERED_BYTES = 1_048_576;
 
 export interface ProcessLogOptions {
   /** `fatal` … `trace` or `silent`; by default SLUICE_LOG_LEVEL, else `info`. */
@@ -39,7 +38,7 @@ export function createProcessLog(options: ProcessLogOptions = {}): ProcessLog {
   const mask = options.mask ?? new SecretMask();
   const wanted = options.level ?? process.env["SLUICE_LOG_LEVEL"] ?? "info";
   const known = LEVELS.includes(wanted);
-  const destination = options.destination ?? pino.destination({ fd: 2, sync: false, maxLength: MAX_BUFFERED_BYTES });
+  const destination = options.destination ?? new LogDestination();
   const log = pino(
     {
       level: known ? wanted : "info",
