@@ -127,11 +127,9 @@ export class Decoder {
 
   #explain(error: NodeJS.ErrnoException): SluiceError {
     if (error.code === "Z_BUF_ERROR") {
-      return new SluiceError(
-        "upstream_stream_broken",
-        `The upstream's ${this.#coding} answer was cut off.`,
-        { cause: error },
-      );
+      return new SluiceError("upstream_stream_broken", `The upstream's ${this.#coding} answer was cut off.`, {
+        cause: error,
+      });
     }
     return invalid(`The upstream's answer is not valid ${this.#coding}.`, error);
   }
@@ -141,11 +139,7 @@ export class Decoder {
  * @param contentEncoding the header's value, "gzip", "x-gzip", "deflate", "br" or "zstd"
  * @throws SluiceError `upstream_invalid_answer` for any other coding, and for several one upon another
  */
-export function createDecoder(
-  contentEncoding: string,
-  limits: DecoderLimits,
-  sink: DecoderSink,
-): Decoder {
+export function createDecoder(contentEncoding: string, limits: DecoderLimits, sink: DecoderSink): Decoder {
   const name = contentEncoding.trim().toLowerCase();
   const coding = CONTENT_CODINGS.find((known) => known === name || `x-${known}` === name);
   if (coding === undefined) {

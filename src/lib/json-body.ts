@@ -48,8 +48,8 @@ export class BodyScan {
 
   #parse(): JsonObject {
     const text = this.body.toString(isAscii(this.body) ? "latin1" : "utf8");
-    const value = this.scan.hasEscapedKey ? parseWithEscapedKeys(text) : JSON.parse(text);
-    return value as JsonObject;
+    if (this.scan.hasEscapedKey) return parseWithEscapedKeys(text) as JsonObject;
+    return JSON.parse(text) as JsonObject;
   }
 }
 
@@ -95,6 +95,8 @@ function parseValue(body: Buffer, start: number, end: number): JsonValue {
       if (end - start <= SHORT_STRING && isPlain(body, start + 1, end - 1)) {
         return body.toString("latin1", start + 1, end - 1);
       }
+      break;
+    default:
   }
   return parseJson(body.toString("utf8", start, end));
 }

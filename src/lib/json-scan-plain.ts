@@ -57,9 +57,7 @@ const PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
 const ESCAPABLE = Uint8Array.from({ length: 256 }, (_, byte) =>
   '"\\/bfnrt'.includes(String.fromCharCode(byte)) ? 1 : 0,
 );
-const HEX = Uint8Array.from({ length: 256 }, (_, byte) =>
-  /[0-9a-fA-F]/.test(String.fromCharCode(byte)) ? 1 : 0,
-);
+const HEX = Uint8Array.from({ length: 256 }, (_, byte) => (/[0-9a-fA-F]/.test(String.fromCharCode(byte)) ? 1 : 0));
 /** What closes each open array or object. The scanner is synchronous, so one stack serves all scans. */
 const closers = new Uint8Array(MAX_DEPTH + 1);
 let hasEscapedKey = false;

@@ -87,9 +87,7 @@ export function scanWithSimd(body: Buffer): ObjectShape | undefined {
 }
 
 /** `scanWithSimd` with another window size, so that tests meet window ends everywhere; undefined without SIMD. */
-export function createWindowedScan(
-  windowBytes: number,
-): ((body: Buffer) => ObjectShape | undefined) | undefined {
+export function createWindowedScan(windowBytes: number): ((body: Buffer) => ObjectShape | undefined) | undefined {
   if (compiled === undefined) return undefined;
   const windowed = new Scanner(compiled, windowBytes);
   return (body) => windowed.scan(body);

@@ -44,19 +44,12 @@ function objectText(members: readonly (readonly string[])[], rest: string): stri
 /** JSON text in every form that the grammar allows. */
 const { object: objectJson } = fc.letrec<{ value: string; array: string; object: string }>((tie) => ({
   value: fc.oneof({ maxDepth: 4, withCrossShrink: true }, scalarText, tie("array"), tie("object")),
-  array: fc
-    .array(fc.tuple(space, tie("value"), space), { maxLength: 4 })
-    .map((values) => arrayText(values)),
+  array: fc.array(fc.tuple(space, tie("value"), space), { maxLength: 4 }).map((values) => arrayText(values)),
   object: fc
-    .tuple(
-      fc.array(fc.tuple(space, keyText, space, tie("value"), space), { maxLength: 5 }),
-      space,
-    )
+    .tuple(fc.array(fc.tuple(space, keyText, space, tie("value"), space), { maxLength: 5 }), space)
     .map(([members, rest]) => objectText(members, rest)),
 }));
-const document = fc
-  .tuple(space, objectJson, space)
-  .map(([before, text, after]) => Buffer.from(before + text + after));
+const document = fc.tuple(space, objectJson, space).map(([before, text, after]) => Buffer.from(before + text + after));
 
 /** Bytes that are likely to break something. */
 const byte = fc.oneof(
@@ -80,9 +73,7 @@ function parsed(body: Buffer): Record<string, unknown> | undefined {
   if (!isUtf8(body)) return undefined;
   try {
     const value = parseJson(body.toString());
-    return typeof value === "object" && value !== null && !Array.isArray(value)
-      ? value
-      : undefined;
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? value : undefined;
   } catch {
     return undefined;
   }
@@ -207,8 +198,7 @@ test("names the offset of the error", () => {
   for (const [text, offset, message] of cases) {
     assert.throws(
       () => scanObject(Buffer.from(text), []),
-      (error: unknown) =>
-        error instanceof JsonSyntaxError && error.offset === offset && message.test(error.message),
+      (error: unknown) => error instanceof JsonSyntaxError && error.offset === offset && message.test(error.message),
       text,
     );
   }
@@ -228,8 +218,7 @@ test("names the offset of the first byte that is not UTF-8", () => {
 });
 
 test("nesting is bounded, the outermost object included", () => {
-  const nested = (depth: number) =>
-    Buffer.from(`{"a":${"[".repeat(depth - 1)}1${"]".repeat(depth - 1)}}`);
+  const nested = (depth: number) => Buffer.from(`{"a":${"[".repeat(depth - 1)}1${"]".repeat(depth - 1)}}`);
   assert.equal(scanObject(nested(MAX_DEPTH), ["a"]).members.size, 1);
   assert.equal(scanWithSimd(nested(MAX_DEPTH))?.count, 1);
   assert.throws(() => scanObject(nested(MAX_DEPTH + 1), ["a"]), /Nested deeper than 1000/);
@@ -263,9 +252,7 @@ test("of members that occur several times, reports the last and that there are s
 });
 
 test("reports wanted keys that occur twice, however they are spelt", () => {
-  const body = Buffer.from(
-    '{"model":1,"x":{"model":2},"mod\\u0065l":3,"y":"\\"model\\":","b":1,"b":2}',
-  );
+  const body = Buffer.from('{"model":1,"x":{"model":2},"mod\\u0065l":3,"y":"\\"model\\":","b":1,"b":2}');
   const scan = scanObject(body, ["model", "x"]);
   assert.deepEqual(scan.duplicates, ["model"]);
   const span = scan.members.get("model")!;

@@ -58,12 +58,7 @@ function select(body: Buffer, shape: ObjectShape, wanted: readonly string[]): Ob
 }
 
 /** The one of `wanted` that the key at `[start, end)`, quotes included, spells. */
-function wantedKey(
-  body: Buffer,
-  start: number,
-  end: number,
-  wanted: readonly string[],
-): string | undefined {
+function wantedKey(body: Buffer, start: number, end: number, wanted: readonly string[]): string | undefined {
   const length = end - start - 2;
   for (let at = start + 1; at < end - 1; at++) {
     const byte = body[at]!;

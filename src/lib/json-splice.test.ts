@@ -12,10 +12,9 @@ const space = fc.constantFrom("", "", " ", "\n\t");
 const documents = fc
   .tuple(fc.dictionary(keys, fc.jsonValue({ maxDepth: 2 })), fc.infiniteStream(space))
   .map(([object, spaces]) => {
-    const gap = () => spaces.next().value ?? "";
+    const gap = (): string => String(spaces.next().value);
     const members = Object.entries(object).map(
-      ([key, value]) =>
-        `${gap()}${JSON.stringify(key)}${gap()}:${gap()}${JSON.stringify(value)}${gap()}`,
+      ([key, value]) => `${gap()}${JSON.stringify(key)}${gap()}:${gap()}${JSON.stringify(value)}${gap()}`,
     );
     const inside = members.length === 0 ? gap() : members.join(",");
     return Buffer.from(`${gap()}{${inside}}${gap()}`);

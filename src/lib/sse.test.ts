@@ -93,7 +93,10 @@ test("agrees with the standard's algorithm wherever the stream is split", () => 
   for (const stream of STREAMS) {
     const bytes = Buffer.from(stream);
     check(bytes, [bytes]);
-    check(bytes, Array.from(bytes, (_, at) => bytes.subarray(at, at + 1)));
+    check(
+      bytes,
+      Array.from(bytes, (_, at) => bytes.subarray(at, at + 1)),
+    );
     for (let first = 0; first <= bytes.length; first++) {
       check(bytes, [bytes.subarray(0, first), bytes.subarray(first)]);
       for (let second = first; second <= bytes.length; second++) {
@@ -165,9 +168,7 @@ test("bounds an event, in one chunk or in many", () => {
   const tooLong = Buffer.from(`data: ${"x".repeat(93)}\n\n`);
   for (const size of [1, 10, 1000]) {
     const pieces = (bytes: Buffer) =>
-      Array.from({ length: Math.ceil(bytes.length / size) }, (_, n) =>
-        bytes.subarray(n * size, (n + 1) * size),
-      );
+      Array.from({ length: Math.ceil(bytes.length / size) }, (_, n) => bytes.subarray(n * size, (n + 1) * size));
     assert.equal(split([...pieces(fits), ...pieces(fits)], 100).events.length, 2);
     assert.throws(
       () => split(pieces(Buffer.concat([fits, tooLong])), 100),
