@@ -61,6 +61,8 @@ export class Exchange implements RequestView {
   #outcome: Outcome = "ok";
   #errorCode = "";
   #bytesOut = 0;
+  /** The last event of a stream that broke is written; the connection ends in a moment. */
+  #broken = false;
   #finished = false;
   #lastWriteAt = 0;
   #onDrain: (() => void) | undefined;
@@ -192,7 +194,7 @@ export class Exchange implements RequestView {
 
   /** Answers with an error, in the client's dialect; in a stream that has begun, as its last event. */
   sendError(error: SluiceError | UpstreamError, headers: readonly string[] = []): void {
-    if (this.#finished) {
+    if (this.#finished || this.#broken) {
       return;
     }
     const own = isSluiceError(error);
@@ -349,6 +351,10 @@ export class Exchange implements RequestView {
   }
 
   #breakStream(lastEvents: string): void {
+    if (this.#broken) {
+      return;
+    }
+    this.#broken = true;
     this.services.streams.delete(this);
     if (lastEvents !== "") {
       this.write(lastEvents);

@@ -151,6 +151,12 @@ function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
   );
 }
 
+/**
+ * The time that a client gets for the last event before its connection ends. One that learns of both at once may drop
+ * the event: fetch, and with it the vendors' SDKs, discards what it has not handed out yet when a body breaks.
+ */
+const LAST_EVENT_MS = 250;
+
 /** Ends the connection (HTTP/2: the stream) after what was written, so that the answer is seen not to be whole. */
 export function cutOff(response: ServerResponse): void {
   if ("stream" in response) {
@@ -162,8 +168,10 @@ export function cutOff(response: ServerResponse): void {
   const { socket } = response;
   if (response.req.httpVersion === "1.0") {
     // an HTTP/1.0 answer ends with its connection: only a reset shows that it is not whole
-    socket?.resetAndDestroy();
+    setTimeout(() => socket?.resetAndDestroy(), LAST_EVENT_MS);
   } else {
-    response.req.socket.destroySoon();
+    setTimeout(() => {
+      response.req.socket.destroySoon();
+    }, LAST_EVENT_MS);
   }
 }
