@@ -111,7 +111,7 @@ const GOALS: readonly Goal[] = [
   },
   {
     text: "swap of 10,000: main-thread time",
-    measure: (figures) => figures("swap", "main thread, of the swap"),
+    measure: (figures) => figures("swap", "main thread, CPU"),
     bound: { kind: "at most", value: 100 },
     unit: "ms",
   },

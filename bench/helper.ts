@@ -17,7 +17,10 @@ const COMMAND_TIMEOUT_MS = 60_000;
 /** A helper process and the way to ask it things. */
 class Helper<Command, Answer> {
   readonly group: ProcessGroup;
-  readonly #waiting = new Map<number, { resolve(value: Answer): void; reject(error: Error): void }>();
+  readonly #waiting = new Map<
+    number,
+    { readonly resolve: (value: Answer) => void; readonly reject: (error: Error) => void }
+  >();
   #lastId = 0;
 
   constructor(group: ProcessGroup) {

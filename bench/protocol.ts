@@ -86,13 +86,13 @@ export interface Reply {
 }
 
 /** Serves commands that come over the process's IPC channel; ends the process when the bench is gone. */
-export function serveCommands<Command>(handle: (command: Command) => Promise<unknown>): void {
+export function serveCommands(handle: (command: never) => Promise<unknown>): void {
   const send = process.send?.bind(process);
   if (send === undefined) {
     throw new Error("this is a helper process of the bench: run bench/run.ts");
   }
   process.on("disconnect", () => process.exit(0));
-  process.on("message", (message: Envelope<Command>) => {
+  process.on("message", (message: Envelope<never>) => {
     handle(message.command).then(
       (value) => send({ id: message.id, value } satisfies Reply),
       (error: unknown) => send({ id: message.id, error: String(error) } satisfies Reply),

@@ -1,9 +1,13 @@
 /** What the bench reads from the gateway's `/metrics`: the names are agreed here, and nowhere else. */
-export const SWAP_COUNT = "sluice_config_swaps_total";
-/** Seconds that the last swap took of the main thread. */
-export const SWAP_MAIN_SECONDS = "sluice_config_swap_main_seconds";
-/** Longest event-loop delay of any worker during the last swap, seconds. */
-export const SWAP_WORKER_DELAY_SECONDS = "sluice_config_swap_worker_eventloop_delay_seconds";
+export const LOADS = "sluice_config_loads_total";
+/** Time to read, check and publish the newest configuration, on a thread of its own. */
+export const LOAD_SECONDS = "sluice_config_load_duration_seconds";
+/** Time the slowest worker took to go over to it, between requests; 0 until all have. */
+export const SWAP_SECONDS = "sluice_config_swap_duration_seconds";
+/** Longest time that this held a worker's event loop. */
+export const SWAP_SLICE_SECONDS = "sluice_config_swap_longest_slice_seconds";
+/** Longest delay of each worker's event loop in the last second. */
+export const WORKER_DELAY_SECONDS = "sluice_worker_event_loop_delay_seconds";
 
 /** Reads the gateway's metrics: the largest value of each name, whatever its labels. */
 export async function readMetrics(adminPort: number): Promise<Map<string, number>> {

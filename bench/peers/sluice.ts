@@ -79,6 +79,7 @@ export async function startSluice(context: StartContext, config: Record<string, 
     logFile: join(context.folder, "sluice.log"),
   });
   await waitForPort(group, port, 60_000);
+  await waitForPort(group, adminPort, 10_000);
   const target: Target = { port, path: "/v1/chat/completions", headers: { authorization: `Bearer ${KEY}` } };
   return { group, adminPort, configFile, target: () => target };
 }
