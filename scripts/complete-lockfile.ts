@@ -27,7 +27,7 @@ const platformInName =
   /\b(?<os>aix|android|darwin|freebsd|linux|netbsd|openbsd|openharmony|sunos|win32)-(?<cpu>arm64|arm|ia32|loong64|mips64el|ppc64|riscv64|s390x|x64)(?:-(?<abi>\w+))?$/;
 
 const lockPath = join(import.meta.dirname, "..", "package-lock.json");
-const lock: Lockfile = JSON.parse(readFileSync(lockPath, "utf8"));
+const lock = JSON.parse(readFileSync(lockPath, "utf8")) as Lockfile;
 const added: string[] = [];
 
 for (const [path, entry] of Object.entries(lock.packages)) {
@@ -48,7 +48,9 @@ console.log(added.length === 0 ? "package-lock.json is complete" : `added to pac
 function platformEntry(name: string, version: string, parent: LockEntry): LockEntry {
   const platform = platformInName.exec(name)?.groups;
   if (platform?.["os"] === undefined || platform["cpu"] === undefined || !/^\d/.test(version)) {
-    throw new Error(`${name}@${version} is missing from package-lock.json and its name shows no platform: add it by hand`);
+    throw new Error(
+      `${name}@${version} is missing from package-lock.json and its name shows no platform: add it by hand`,
+    );
   }
   const libc = { gnu: "glibc", musl: "musl" }[platform["abi"] ?? ""];
   return {

@@ -27,7 +27,7 @@ const sameSignalMs = 100;
 const commands = {
   start: ["src/main.ts", "serve"],
   test: ["scripts/test.ts"],
-  bench: ["bench/main.ts"],
+  bench: ["bench/run.ts"],
   lint: ["scripts/lint.ts"],
   format: ["node_modules/oxfmt/bin/oxfmt"],
   build: ["scripts/build.ts"],
@@ -172,17 +172,21 @@ function dependenciesAreInstalled() {
     if (path === "" || wanted[path].link === true) return true;
     if (installed[path] === undefined) return wanted[path].optional === true;
     const integrity = wanted[path].integrity;
-    return (
-      installed[path].version === wanted[path].version && (!integrity || installed[path].integrity === integrity)
-    );
+    return installed[path].version === wanted[path].version && (!integrity || installed[path].integrity === integrity);
   });
 }
 
 /** Runs npm quietly; throws what it printed, with the remedy, if it fails. */
 async function runNpm(node, npmCli, args, options) {
-  const quiet = ["--loglevel=error", "--no-audit", "--no-fund", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=3000"];
+  const quiet = [
+    "--loglevel=error",
+    "--no-audit",
+    "--no-fund",
+    "--fetch-retry-mintimeout=1000",
+    "--fetch-retry-maxtimeout=3000",
+  ];
   const spawnOptions = { cwd: options.cwd, stdio: ["ignore", "pipe", "pipe"], env: environmentForNpm() };
-  const usable = typeof npmCli === "string" && /npm-cli\.js$/.test(npmCli) && fs.existsSync(npmCli);
+  const usable = typeof npmCli === "string" && npmCli.endsWith("npm-cli.js") && fs.existsSync(npmCli);
   const result = usable
     ? await run(node, [npmCli].concat(args, quiet), spawnOptions)
     : await run("npm", args.concat(quiet), Object.assign({ shell: process.platform === "win32" }, spawnOptions));

@@ -3,7 +3,15 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { missingFile, type Part, partsAreRequired, partsDirectory, readyFile, venvDirectory, venvPython } from "../e2e/parts.ts";
+import {
+  missingFile,
+  type Part,
+  partsAreRequired,
+  partsDirectory,
+  readyFile,
+  venvDirectory,
+  venvPython,
+} from "../e2e/parts.ts";
 
 interface PythonPart {
   part: Part;
@@ -93,7 +101,12 @@ function installFromApt(packages: string[]): void {
 
 /** Runs a program to its end; throws with the last lines that it printed if it fails. */
 function runStep(file: string, args: string[], env: NodeJS.ProcessEnv = process.env): void {
-  const result = spawnSync(file, args, { env, encoding: "utf8", timeout: stepTimeoutMs, stdio: ["ignore", "pipe", "pipe"] });
+  const result = spawnSync(file, args, {
+    env,
+    encoding: "utf8",
+    timeout: stepTimeoutMs,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   if (result.status === 0) return;
   const said = `${result.stdout}${result.stderr}`.trim().split("\n").slice(-3).join("\n");
   throw new Error(`${basename(file)} ${args.slice(0, 3).join(" ")} failed: ${result.error?.message ?? said}`);

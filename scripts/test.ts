@@ -63,7 +63,8 @@ async function runTests(): Promise<void> {
   await pipeline(tests, spec(), process.stdout, { end: false });
 
   // A file that died before its end is not always among the failures that the runner counts.
-  for (const file of unfinished) console.log(`✖ ${file.slice(root.length + 1)} ended before all of its tests were done`);
+  for (const file of unfinished)
+    console.log(`✖ ${file.slice(root.length + 1)} ended before all of its tests were done`);
   const failed = Math.max(counts.failed, unfinished.size);
   console.log(`${counts.passed} passed, ${failed} failed, ${counts.skipped} skipped`);
   process.exitCode = failed === 0 ? 0 : 1;
