@@ -29,6 +29,7 @@ import { latencyScenarios } from "./scenarios/latency.ts";
 import { soak } from "./scenarios/soak.ts";
 import { swap } from "./scenarios/swap.ts";
 import { workers } from "./scenarios/workers.ts";
+import { takeTurn } from "./turn.ts";
 
 const REPOSITORY = join(import.meta.dirname, "..");
 const CACHE = join(REPOSITORY, ".bench-peers");
@@ -46,21 +47,21 @@ async function main(): Promise<void> {
   if (process.platform !== "linux") {
     throw new Error("the benchmark needs Linux: it pins with taskset and measures through /proc");
   }
+  const { installed, missing } = await installPeers(options);
+  await takeTurn((text) => void process.stderr.write(`${text}\n`));
   const machine = describeMachine();
   const folder = mkdtempSync(join(tmpdir(), "sluice-bench-"));
-  try {
-    const { installed, missing } = await installPeers(options);
-    const bench = await prepare(options, machine, installed, folder);
-    if (options.profile !== undefined) {
-      process.stdout.write(await profileSluice(bench, options.profile));
-      return;
-    }
-    await runScenarios(bench);
-    publish(bench, missing);
-  } finally {
+  process.once("exit", () => {
     killAllGroups();
     rmSync(folder, { recursive: true, force: true });
+  });
+  const bench = await prepare(options, machine, installed, folder);
+  if (options.profile !== undefined) {
+    process.stdout.write(await profileSluice(bench, options.profile));
+    return;
   }
+  await runScenarios(bench);
+  publish(bench, missing);
 }
 
 async function installPeers(options: Options): Promise<{ installed: InstalledPeer[]; missing: MissingPeer[] }> {
@@ -163,12 +164,9 @@ function publish(bench: Bench, missing: readonly MissingPeer[]): void {
   }
 }
 
-process.once("exit", killAllGroups);
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  process.once(signal, () => {
-    killAllGroups();
-    process.exit(130);
-  });
+  // Processes and files are cleared away on "exit".
+  process.once(signal, () => process.exit(130));
 }
 try {
   await main();
@@ -176,5 +174,5 @@ try {
   process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
 }
-// Helpers keep their IPC channel open.
+// Helpers keep their IPC channel open; they are ended on the way out.
 process.exit();
