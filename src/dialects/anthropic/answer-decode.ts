@@ -66,7 +66,11 @@ export function stringOr(value: JsonValue | undefined, otherwise: string): strin
 
 /** The upstream broke the protocol. */
 export function invalidAnswer(reason: string, cause?: unknown): SluiceError {
-  return new SluiceError("upstream_invalid_answer", `The upstream's answer is not a message of Anthropic's: ${reason}.`, {
-    cause,
-  });
+  return new SluiceError(
+    "upstream_invalid_answer",
+    `The upstream's answer is not a message of Anthropic's: ${reason}.`,
+    {
+      cause,
+    },
+  );
 }

@@ -35,7 +35,11 @@ test("an answer of another vendor", () => {
       {
         content: [
           { kind: "reasoning", text: "hm" },
-          { kind: "text", text: "See.", citations: [{ type: "url_citation", url_citation: { url: "https://example.com" } }] },
+          {
+            kind: "text",
+            text: "See.",
+            citations: [{ type: "url_citation", url_citation: { url: "https://example.com" } }],
+          },
           { kind: "refusal", text: "No." },
           { kind: "toolCall", id: "call_1", name: "f", arguments: '{"a":1}' },
           { kind: "toolCall", id: "call_2", name: "g", arguments: "" },
@@ -89,7 +93,12 @@ test("vendors that imitate Anthropic may leave things out", () => {
   });
 });
 
-for (const body of [{}, { content: "text" }, { content: [7] }, { content: [{ type: "text" }] }] satisfies JsonObject[]) {
+for (const body of [
+  {},
+  { content: "text" },
+  { content: [7] },
+  { content: [{ type: "text" }] },
+] satisfies JsonObject[]) {
   test(`no message: ${JSON.stringify(body)}`, () => {
     assert.throws(() => decodeChatAnswer(body), { code: "upstream_invalid_answer" });
   });

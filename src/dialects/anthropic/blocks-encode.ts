@@ -166,10 +166,7 @@ function encodeToolResult(part: ToolResultPart, path: string, context: BlockCont
 /** True if a plain string can say all of the part. */
 export function isBareText(part: ContentPart): boolean {
   return (
-    part.kind === "text" &&
-    part.citations === undefined &&
-    part.cacheControl === undefined &&
-    part.extra === undefined
+    part.kind === "text" && part.citations === undefined && part.cacheControl === undefined && part.extra === undefined
   );
 }
 

@@ -90,7 +90,11 @@ const requests: Record<string, Anthropic.MessageCreateParams> = {
         role: "user",
         content: [
           { type: "image", source: { type: "url", url: "https://example.com/a.png" } },
-          { type: "image", source: { type: "file", file_id: "file_01" }, transformations: { oversized_image: "error" } },
+          {
+            type: "image",
+            source: { type: "file", file_id: "file_01" },
+            transformations: { oversized_image: "error" },
+          },
           {
             type: "document",
             title: "Report",

@@ -34,7 +34,13 @@ test("an upstream's error keeps status and words; a type that Anthropic does not
     status: 529,
     body: { type: "error", error: { type: "overloaded_error", message: "Overloaded" }, request_id: "r" },
   });
-  const foreign = { status: 400, message: "Too long", type: "server_error", code: "context_length_exceeded", param: "messages" };
+  const foreign = {
+    status: 400,
+    message: "Too long",
+    type: "server_error",
+    code: "context_length_exceeded",
+    param: "messages",
+  };
   assert.deepEqual(encodeError(foreign, "r"), {
     status: 400,
     body: {
@@ -55,7 +61,13 @@ test("a stream that cannot go on ends with an error event", () => {
 
 test("a type inside a stream stands for its status", () => {
   const event = { type: "error", error: { type: "overloaded_error", message: "Overloaded" } };
-  assert.deepEqual(decodeStreamError(event), { status: 529, message: "Overloaded", type: "overloaded_error", code: null, param: null });
+  assert.deepEqual(decodeStreamError(event), {
+    status: 529,
+    message: "Overloaded",
+    type: "overloaded_error",
+    code: null,
+    param: null,
+  });
   assert.equal(decodeStreamError({ error: { message: "x", type: "server_error" } })?.status, 502);
   assert.equal(decodeStreamError({ type: "ping" }), undefined);
 });

@@ -34,9 +34,13 @@ export function encodeConversation(
     ? rest.map((message, index) => encodeOwn(message, leading.length + index, context))
     : encodeTurns(rest, leading.length, systemTurns, context);
   if (encoded.length === 0) {
-    throw new SluiceError("invalid_request", "messages: Anthropic needs at least one message that is not a system message", {
-      param: "messages",
-    });
+    throw new SluiceError(
+      "invalid_request",
+      "messages: Anthropic needs at least one message that is not a system message",
+      {
+        param: "messages",
+      },
+    );
   }
   return system === undefined ? { messages: encoded } : { system, messages: encoded };
 }

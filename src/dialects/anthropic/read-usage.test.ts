@@ -36,14 +36,21 @@ test("it agrees with JSON.parse wherever the usage lies", () => {
   const leaf = fc.oneof(fc.string(), fc.integer(), fc.constant(null), fc.constant("usage"), fc.constant('"usage":{'));
   const usage = fc.record({ input_tokens: fc.nat(), output_tokens: fc.nat() });
   const { value } = fc.letrec((tie) => ({
-    value: fc.oneof({ maxDepth: 4 }, leaf, usage, fc.array(tie("value"), { maxLength: 3 }), fc.dictionary(key, tie("value"), { maxKeys: 3 })),
+    value: fc.oneof(
+      { maxDepth: 4 },
+      leaf,
+      usage,
+      fc.array(tie("value"), { maxLength: 3 }),
+      fc.dictionary(key, tie("value"), { maxKeys: 3 }),
+    ),
   }));
   fc.assert(
     fc.property(fc.dictionary(key, value, { maxKeys: 5 }), fc.option(usage), (object, own) => {
       const whole: Record<string, unknown> = own === null ? object : { ...object, usage: own };
       const expected = JSON.parse(JSON.stringify(whole)) as Record<string, unknown>;
       const found = expected["usage"];
-      const counts = isObject(found) && (typeof found["input_tokens"] === "number" || typeof found["output_tokens"] === "number");
+      const counts =
+        isObject(found) && (typeof found["input_tokens"] === "number" || typeof found["output_tokens"] === "number");
       assert.deepEqual(read(whole), counts ? decodeUsage(found) : undefined);
     }),
     { numRuns: 500 },

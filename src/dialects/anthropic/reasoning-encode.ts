@@ -78,7 +78,10 @@ function encodeOwn(settings: ReasoningSettings, fields: JsonObject): EncodedReas
 }
 
 function fitEffort(level: string, accepted: readonly Effort[]): Effort {
-  const wanted = Math.max(0, EFFORTS.findIndex((effort) => effort === level));
+  const wanted = Math.max(
+    0,
+    EFFORTS.findIndex((effort) => effort === level),
+  );
   for (let index = wanted; index >= 0; index--) {
     const effort = EFFORTS[index];
     if (effort !== undefined && accepted.includes(effort)) return effort;

@@ -8,7 +8,14 @@ import { encodeChatRequest } from "./request-encode.ts";
 const USER: Message = { role: "user", content: [{ kind: "text", text: "Hi" }] };
 
 function form(changes: Partial<ChatRequest>): ChatRequest {
-  return { origin: "openai", model: "claude-opus-4-8", messages: [USER], stream: false, includeUsage: false, ...changes };
+  return {
+    origin: "openai",
+    model: "claude-opus-4-8",
+    messages: [USER],
+    stream: false,
+    includeUsage: false,
+    ...changes,
+  };
 }
 
 function encode(changes: Partial<ChatRequest>): JsonObject {
@@ -72,7 +79,14 @@ test("tool messages are one user's turn that opens with the results, the user's 
 });
 
 test("a later system message stays where the model takes it", () => {
-  const conversation = [USER, text("system", "a"), text("developer", "b"), text("assistant", "ok"), USER, text("system", "c")];
+  const conversation = [
+    USER,
+    text("system", "a"),
+    text("developer", "b"),
+    text("assistant", "ok"),
+    USER,
+    text("system", "c"),
+  ];
   const { messages } = encode({ messages: conversation });
   const roles = (messages as JsonObject[]).map((message) => message["role"]);
   assert.deepEqual(roles, ["user", "system", "assistant", "user", "system"]);
@@ -87,7 +101,10 @@ for (const [model, why] of [
   ["claude-sonnet-4-5", "not with this model"],
 ] as const) {
   test(`a later system message is a reminder where it cannot stay: ${why}`, () => {
-    const between = encode({ model, messages: [USER, text("assistant", "ok"), text("system", "a"), text("user", "b")] });
+    const between = encode({
+      model,
+      messages: [USER, text("assistant", "ok"), text("system", "a"), text("user", "b")],
+    });
     assert.deepEqual((between["messages"] as JsonObject[])[2], {
       role: "user",
       content: [
@@ -172,7 +189,9 @@ test("tools, choice and parallel calls", () => {
     name: "g",
     disable_parallel_tool_use: false,
   });
-  assert.deepEqual(encode({ tools, toolChoice: { kind: "none" }, parallelToolCalls: false })["tool_choice"], { type: "none" });
+  assert.deepEqual(encode({ tools, toolChoice: { kind: "none" }, parallelToolCalls: false })["tool_choice"], {
+    type: "none",
+  });
 });
 
 test("user, service tier, response format and values that say as usual", () => {
@@ -199,7 +218,11 @@ test("user, service tier, response format and values that say as usual", () => {
 
 const effort = (model: string, settings: ChatRequest["reasoning"], maxOutputTokens?: number): JsonObject => {
   const limit = maxOutputTokens === undefined ? {} : { maxOutputTokens };
-  const { thinking, output_config: config } = encode({ model, ...limit, ...(settings === undefined ? {} : { reasoning: settings }) });
+  const { thinking, output_config: config } = encode({
+    model,
+    ...limit,
+    ...(settings === undefined ? {} : { reasoning: settings }),
+  });
   return { thinking, config };
 };
 
@@ -215,8 +238,14 @@ test("an effort is adaptive thinking with an effort, or a budget with older mode
     thinking: { type: "enabled", budget_tokens: 8000 },
     config: undefined,
   });
-  assert.deepEqual(effort("claude-opus-4-5", { enabled: true, effort: "low" }, 2000).thinking, { type: "enabled", budget_tokens: 1024 });
-  assert.deepEqual(effort("deepseek-chat", { enabled: true, budgetTokens: 5000 }, 3000).thinking, { type: "enabled", budget_tokens: 2999 });
+  assert.deepEqual(effort("claude-opus-4-5", { enabled: true, effort: "low" }, 2000).thinking, {
+    type: "enabled",
+    budget_tokens: 1024,
+  });
+  assert.deepEqual(effort("deepseek-chat", { enabled: true, budgetTokens: 5000 }, 3000).thinking, {
+    type: "enabled",
+    budget_tokens: 2999,
+  });
 });
 
 test("no thinking is said to those that think by themselves", () => {
@@ -250,9 +279,15 @@ const REFUSALS: readonly Refusal[] = [
   { request: { reasoning: { enabled: true, effort: "ultra" } }, field: "reasoning_effort" },
   { request: { extra: { dialect: "openai", fields: { prediction: {} } } }, field: "prediction" },
   { request: { messages: [{ ...USER, name: "Bo" }] }, field: "messages[0].name" },
-  { request: { messages: [{ ...USER, extra: { dialect: "openai", fields: { weight: 1 } } }] }, field: "messages[0].weight" },
+  {
+    request: { messages: [{ ...USER, extra: { dialect: "openai", fields: { weight: 1 } } }] },
+    field: "messages[0].weight",
+  },
   { request: { tools: [{ kind: "opaque", name: "x", dialect: "openai", value: {} }] }, field: "tools[0]" },
-  { request: user({ kind: "audio", data: "", format: "wav" }, { kind: "text", text: "x" }), field: "messages[0].content[0]" },
+  {
+    request: user({ kind: "audio", data: "", format: "wav" }, { kind: "text", text: "x" }),
+    field: "messages[0].content[0]",
+  },
   {
     request: user({ kind: "image", source: { kind: "url", url: "https://example.com" }, detail: "low" }),
     field: "messages[0].content[0].image_url.detail",

@@ -77,7 +77,8 @@ function encodeFormat(format: ResponseFormat | undefined, outputConfig: JsonObje
     return;
   }
   const { schema, description } = format;
-  const described = description === undefined || schema["description"] !== undefined ? schema : { description, ...schema };
+  const described =
+    description === undefined || schema["description"] !== undefined ? schema : { description, ...schema };
   outputConfig["format"] = { type: "json_schema", schema: described };
 }
 

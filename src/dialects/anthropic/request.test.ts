@@ -71,12 +71,18 @@ const REFUSED: readonly (readonly [body: JsonObject, field: string])[] = [
   [{ ...minimal(), tool_choice: { type: "tool" } }, "tool_choice.name"],
   [withBlock({ text: "x" }), "messages.0.content.0.type"],
   [withBlock({ type: "text", text: 7 }), "messages.0.content.0.text"],
-  [withBlock({ type: "text", text: "x", cache_control: { type: "ephemeral", ttl: "2h" } }), "messages.0.content.0.cache_control.ttl"],
+  [
+    withBlock({ type: "text", text: "x", cache_control: { type: "ephemeral", ttl: "2h" } }),
+    "messages.0.content.0.cache_control.ttl",
+  ],
   [withBlock({ type: "image" }), "messages.0.content.0.source"],
   [withBlock({ type: "image", source: { type: "base64", data: "x" } }), "messages.0.content.0.source.media_type"],
   [withBlock({ type: "tool_use", id: "a", name: "b", input: "{}" }), "messages.0.content.0.input"],
   [withBlock({ type: "tool_result", content: "x" }), "messages.0.content.0.tool_use_id"],
-  [withBlock({ type: "tool_result", tool_use_id: "x", content: [{ type: "text" }] }), "messages.0.content.0.content.0.text"],
+  [
+    withBlock({ type: "tool_result", tool_use_id: "x", content: [{ type: "text" }] }),
+    "messages.0.content.0.content.0.text",
+  ],
   [withBlock({ type: "redacted_thinking" }), "messages.0.content.0.data"],
 ];
 

@@ -49,7 +49,7 @@ export const STREAM_EVENTS: Readonly<Record<string, readonly JsonObject[]>> = {
     start("msg_1"),
     open(0, { type: "text", text: "" }),
     delta(0, "text_delta", { text: "Grüße, 世界 " }),
-    delta(0, "text_delta", { text: "👋🏽 \"quoted\"\n" }),
+    delta(0, "text_delta", { text: '👋🏽 "quoted"\n' }),
     close(0),
     ...end("end_turn"),
   ],
@@ -72,13 +72,17 @@ export const STREAM_EVENTS: Readonly<Record<string, readonly JsonObject[]>> = {
     close(3),
     open(4, { type: "tool_use", id: "toolu_2", name: "time", input: {} }),
     close(4),
-    ...end("tool_use", { container: null, stop_details: null }, {
-      input_tokens: 472,
-      cache_creation_input_tokens: 10,
-      cache_read_input_tokens: 1000,
-      output_tokens: 120,
-      output_tokens_details: { thinking_tokens: 40 },
-    }),
+    ...end(
+      "tool_use",
+      { container: null, stop_details: null },
+      {
+        input_tokens: 472,
+        cache_creation_input_tokens: 10,
+        cache_read_input_tokens: 1000,
+        output_tokens: 120,
+        output_tokens_details: { thinking_tokens: 40 },
+      },
+    ),
   ],
   "server tools with citations": [
     start("msg_3"),

@@ -159,7 +159,9 @@ class AnthropicStreamEncoder implements StreamEncoder {
         return this.#block(event.part, "text", EMPTY_TEXT) + this.#delta("text_delta", "text", event.text);
       case "reasoning":
         if (event.text === "") return "";
-        return this.#block(event.part, "thinking", EMPTY_THINKING) + this.#delta("thinking_delta", "thinking", event.text);
+        return (
+          this.#block(event.part, "thinking", EMPTY_THINKING) + this.#delta("thinking_delta", "thinking", event.text)
+        );
       case "signature":
         return (
           this.#block(event.part, "thinking", EMPTY_THINKING) +

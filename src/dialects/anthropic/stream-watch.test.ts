@@ -24,7 +24,22 @@ const EXPECTED: Readonly<Record<string, readonly number[]>> = {
     ...[0, 0],
     ...[usage, complete],
   ],
-  "server tools with citations": [usage, 0, content, content, content, 0, 0, 0, 0, content, content, 0, usage, complete],
+  "server tools with citations": [
+    usage,
+    0,
+    content,
+    content,
+    content,
+    0,
+    0,
+    0,
+    0,
+    content,
+    content,
+    0,
+    usage,
+    complete,
+  ],
   refused: [usage, 0, usage, complete],
 };
 
@@ -60,23 +75,48 @@ test("usage is that of the start and the end together", () => {
 });
 
 test("nothing that shows nothing ends the time in which a retry is invisible", () => {
-  const delta = (more: string): string => `event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{${more}}}\n\n`;
-  const start = (more: string): string => `event: content_block_start\ndata: {"type":"content_block_start","index":0,"content_block":{${more}}}\n\n`;
+  const delta = (more: string): string =>
+    `event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{${more}}}\n\n`;
+  const start = (more: string): string =>
+    `event: content_block_start\ndata: {"type":"content_block_start","index":0,"content_block":{${more}}}\n\n`;
   const masks = (text: string): number[] => watch(text).masks;
   assert.deepEqual(masks(start('"type":"text","text":""') + delta('"type":"text_delta","text":""')), [0, 0]);
-  assert.deepEqual(masks(start('"type":"thinking","thinking":""') + delta('"type":"input_json_delta","partial_json":""')), [0, 0]);
+  assert.deepEqual(
+    masks(start('"type":"thinking","thinking":""') + delta('"type":"input_json_delta","partial_json":""')),
+    [0, 0],
+  );
   assert.deepEqual(masks(start('"type":"tool_use","id":"a","name":"f"')), [content]);
   assert.deepEqual(masks(delta('"type":"signature_delta","signature":"E"')), [content]);
 });
 
 test("an error inside the stream", () => {
-  const { masks, watch: watcher } = watch('event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n');
+  const { masks, watch: watcher } = watch(
+    'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n',
+  );
   assert.deepEqual(masks, [error]);
-  assert.deepEqual(watcher.error, { status: 529, type: "overloaded_error", message: "Overloaded", code: null, param: null });
+  assert.deepEqual(watcher.error, {
+    status: 529,
+    type: "overloaded_error",
+    message: "Overloaded",
+    code: null,
+    param: null,
+  });
   assert.deepEqual(watch('data: {"error":{"message":"x"}}\n\n').masks, [error]);
 });
 
 test("what is no event of Anthropic's means nothing", () => {
-  const noise = ["\n\n", ": hi\n\n", "data: [DONE]\n\n", "data: {\n\n", "event: message_start\ndata: {\n\n", "event: x\ndata: 7\n\n", "event: ping\n\n"];
-  for (const text of noise) assert.ok(watch(text).masks.every((mask) => mask === 0), text);
+  const noise = [
+    "\n\n",
+    ": hi\n\n",
+    "data: [DONE]\n\n",
+    "data: {\n\n",
+    "event: message_start\ndata: {\n\n",
+    "event: x\ndata: 7\n\n",
+    "event: ping\n\n",
+  ];
+  for (const text of noise)
+    assert.ok(
+      watch(text).masks.every((mask) => mask === 0),
+      text,
+    );
 });

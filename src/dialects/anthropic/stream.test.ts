@@ -5,6 +5,7 @@ import type { JsonObject } from "../../lib/json.ts";
 import { parseSseEvent, SseSplitter } from "../../lib/sse.ts";
 import { foldEvents } from "../fold.ts";
 import type { ChatAnswer, ChatEvent } from "../form.ts";
+import { isObject } from "./fields.ts";
 import { decodeChatAnswer } from "./answer-decode.ts";
 import { encodeChatAnswer } from "./answer-encode.ts";
 import { MAX_OPAQUE_CHARACTERS, createStreamDecoder } from "./stream-decode.ts";
@@ -76,7 +77,11 @@ for (const [name, events] of Object.entries(STREAM_EVENTS)) {
   test(`acceptance 12: split at every byte, LF, CRLF, with comments: ${name}`, () => {
     const expected = timeless(foldEvents(decode(bytes)));
     const text = bytes.toString();
-    for (const variant of [text, text.replaceAll("\n", "\r\n"), text.replaceAll("\nevent", "\n: hm\nevent").replace(/data: \{/g, "data: {\ndata: ")]) {
+    for (const variant of [
+      text,
+      text.replaceAll("\n", "\r\n"),
+      text.replaceAll("\nevent", "\n: hm\nevent").replace(/data: \{/g, "data: {\ndata: "),
+    ]) {
       const variantBytes = Buffer.from(variant);
       assert.deepEqual(timeless(foldEvents(decode(variantBytes, 1))), expected);
       assert.deepEqual(timeless(foldEvents(decode(variantBytes, 7))), expected);
@@ -127,7 +132,11 @@ function args(part: number, words: string): ChatEvent {
 function partEnd(part: number): ChatEvent {
   return { kind: "partEnd", choice: 0, part };
 }
-const finish = (finishReason: "stop" | "tool_calls" | "length"): ChatEvent => ({ kind: "finish", choice: 0, finishReason });
+const finish = (finishReason: "stop" | "tool_calls" | "length"): ChatEvent => ({
+  kind: "finish",
+  choice: 0,
+  finishReason,
+});
 const END: ChatEvent = { kind: "end" };
 
 test("acceptance 17: interleaved tool calls are put in a row and keep their arguments", async () => {
@@ -163,12 +172,17 @@ test("the first of parallel tool calls does not wait", () => {
   assert.match(encoder.encode(args(0, "{")), /"partial_json":"\{"/);
   assert.equal(encoder.encode(call(1, "b")), "");
   assert.match(encoder.encode(args(0, "}")), /"index":0,.*"partial_json":"\}"/);
-  assert.match(encoder.encode(partEnd(0)), /content_block_stop[^]*"index":1,"content_block":\{"type":"tool_use","id":"b"/);
+  assert.match(
+    encoder.encode(partEnd(0)),
+    /content_block_stop[^]*"index":1,"content_block":\{"type":"tool_use","id":"b"/,
+  );
   assert.match(encoder.encode(args(1, "{}")), /"index":1,.*"partial_json":"\{\}"/);
 });
 
 test("a stream of another vendor: text alone, usage at the end", () => {
-  const data = dataOf(encode([START, text(0, ""), text(0, 'Say "hi"\n\u2028'), { kind: "usage", usage: USAGE }, finish("stop"), END]));
+  const data = dataOf(
+    encode([START, text(0, ""), text(0, 'Say "hi"\n\u2028'), { kind: "usage", usage: USAGE }, finish("stop"), END]),
+  );
   const zero = { input_tokens: 0, cache_creation_input_tokens: 0, cache_read_input_tokens: 0, output_tokens: 0 };
   assert.deepEqual(data, [
     {
@@ -242,7 +256,9 @@ test("what waits behind an open tool call has a limit", () => {
 test("a stream without a start, or without a finish, is framed all the same", () => {
   const data = dataOf(encode([text(0, "x"), END]));
   checkBlocks(data);
-  assert.equal((data[0]?.["message"] as JsonObject)["id"], "msg_req-1");
+  const message = data[0]?.["message"];
+  assert.ok(isObject(message));
+  assert.equal(message["id"], "msg_req-1");
 });
 
 function decodeData(...events: (JsonObject | string)[]): ChatEvent[] {
@@ -253,7 +269,11 @@ function decodeData(...events: (JsonObject | string)[]): ChatEvent[] {
 }
 
 test("a tool call's input in its start, as some vendors send it", () => {
-  const start = { type: "content_block_start", index: 0, content_block: { type: "tool_use", id: "a", name: "f", input: { x: 1 } } };
+  const start = {
+    type: "content_block_start",
+    index: 0,
+    content_block: { type: "tool_use", id: "a", name: "f", input: { x: 1 } },
+  };
   const stop = { type: "content_block_stop", index: 0 };
   const delta = { type: "content_block_delta", index: 0, delta: { type: "input_json_delta", partial_json: '{"y":2}' } };
   assert.deepEqual(decodeData(start, stop).slice(1), [args(0, '{"x":1}'), partEnd(0)]);
@@ -262,7 +282,9 @@ test("a tool call's input in its start, as some vendors send it", () => {
 
 test("errors inside the stream, [DONE], unknown events, deltas of a kind that is not known yet", () => {
   const error = { type: "error", error: { type: "overloaded_error", message: "Overloaded" } };
-  assert.deepEqual(decodeData(error), [{ kind: "error", status: 529, type: "overloaded_error", message: "Overloaded" }]);
+  assert.deepEqual(decodeData(error), [
+    { kind: "error", status: 529, type: "overloaded_error", message: "Overloaded" },
+  ]);
   assert.deepEqual(decodeData({ error: { message: "x", type: "server_error", code: "c" } }), [
     { kind: "error", status: 502, type: "server_error", message: "x", code: "c" },
   ]);
@@ -290,7 +312,11 @@ for (const [name, data] of Object.entries({
 
 test("results of server tools have a limit", () => {
   const big = "x".repeat(MAX_OPAQUE_CHARACTERS);
-  const start = { type: "content_block_start", index: 0, content_block: { type: "web_search_tool_result", content: big } };
+  const start = {
+    type: "content_block_start",
+    index: 0,
+    content_block: { type: "web_search_tool_result", content: big },
+  };
   assert.throws(() => decodeData(start), { code: "upstream_invalid_answer" });
 });
 

@@ -67,7 +67,12 @@ class ChoiceFilter {
   #pushText(event: TextEvent, emit: Pass): void {
     const text = (this.#text ??= this.#beginText(event.part));
     const { splitter } = text;
-    if (splitter.passes && text.textOut !== undefined && text.out === text.textOut && !event.text.includes(splitter.awaited)) {
+    if (
+      splitter.passes &&
+      text.textOut !== undefined &&
+      text.out === text.textOut &&
+      !event.text.includes(splitter.awaited)
+    ) {
       emit(text.textOut === event.part ? event : { ...event, part: text.textOut });
       return;
     }
@@ -93,13 +98,7 @@ class ChoiceFilter {
     return { splitter, part, segment: 0, out: undefined, textOut: undefined };
   }
 
-  #emitPiece(
-    text: TextPart,
-    kind: PieceKind,
-    piece: string,
-    segment: number,
-    emit: (event: PieceEvent) => void,
-  ): void {
+  #emitPiece(text: TextPart, kind: PieceKind, piece: string, segment: number, emit: (event: PieceEvent) => void): void {
     if (text.out === undefined || text.segment !== segment) {
       this.#endPiece(text, emit);
       text.segment = segment;

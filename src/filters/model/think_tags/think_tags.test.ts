@@ -16,7 +16,12 @@ const thought = (words: string): ContentPart => ({ kind: "reasoning", text: word
 
 /** The parts of a whole answer that the engine gives as `words`. */
 function whole(words: string, options?: object): ContentPart[] {
-  const answer: ChatAnswer = { id: "", model: "", created: 0, choices: [{ content: [text(words)], finishReason: "stop" }] };
+  const answer: ChatAnswer = {
+    id: "",
+    model: "",
+    created: 0,
+    choices: [{ content: [text(words)], finishReason: "stop" }],
+  };
   make(options).answer?.(answer);
   return answer.choices[0]?.content ?? [];
 }
@@ -31,7 +36,11 @@ function run(events: readonly ChatEvent[], options?: object): ChatEvent[] {
 /** The parts of an answer that streams in as `pieces`. */
 function streamed(pieces: readonly string[], options?: object): ContentPart[] {
   const events: ChatEvent[] = pieces.map((piece) => ({ kind: "text", choice: 0, part: 0, text: piece }));
-  const ends: ChatEvent[] = [{ kind: "partEnd", choice: 0, part: 0 }, { kind: "finish", choice: 0, finishReason: "stop" }, { kind: "end" }];
+  const ends: ChatEvent[] = [
+    { kind: "partEnd", choice: 0, part: 0 },
+    { kind: "finish", choice: 0, finishReason: "stop" },
+    { kind: "end" },
+  ];
   return foldEvents(run([...events, ...ends], options)).choices[0]?.content ?? [];
 }
 
@@ -45,23 +54,46 @@ interface Case {
 const inside = { startsInside: true };
 const CASES: readonly Case[] = [
   { name: "no thinking", words: "Just text, 1 < 2.", parts: [text("Just text, 1 < 2.")] },
-  { name: "thinking first", words: "<think>\nhm, 世界\n</think>\n\nYes.", parts: [thought("hm, 世界\n"), text("Yes.")] },
+  {
+    name: "thinking first",
+    words: "<think>\nhm, 世界\n</think>\n\nYes.",
+    parts: [thought("hm, 世界\n"), text("Yes.")],
+  },
   { name: "white space before the tag", words: " \n<think>a</think>b", parts: [thought("a"), text("b")] },
   { name: "white space before text", words: " \n<thin text", parts: [text(" \n<thin text")] },
   { name: "text before", words: "So: <think>a</think> b", parts: [text("So: "), thought("a"), text("b")] },
   { name: "nothing thought", words: "<think>\n\n</think>\n\nYes.", parts: [text("Yes.")] },
   { name: "nothing said", words: "<think>a</think>\n", parts: [thought("a")] },
   { name: "never closed", words: "<think>a </thin", parts: [thought("a </thin")] },
-  { name: "twice", words: "<think>a</think>b<think>c</think>d", parts: [thought("a"), text("b"), thought("c"), text("d")] },
+  {
+    name: "twice",
+    words: "<think>a</think>b<think>c</think>d",
+    parts: [thought("a"), text("b"), thought("c"), text("d")],
+  },
   { name: "twice in a row", words: "<think>a</think>\n<think>c</think>", parts: [thought("a"), thought("c")] },
   { name: "opened again inside", words: "<think>a<think>b</think>c", parts: [thought("a<think>b"), text("c")] },
   { name: "closed outside", words: "a</think>b", parts: [text("a</think>b")] },
   { name: "beginnings of tags", words: "<<think><</think></<thi", parts: [text("<"), thought("<"), text("</<thi")] },
-  { name: "opened in the prompt", words: "\nhm</think>\n\nYes.", options: inside, parts: [thought("hm"), text("Yes.")] },
-  { name: "opened in the prompt and again", words: "\n<think>hm</think>Yes.", options: inside, parts: [thought("hm"), text("Yes.")] },
+  {
+    name: "opened in the prompt",
+    words: "\nhm</think>\n\nYes.",
+    options: inside,
+    parts: [thought("hm"), text("Yes.")],
+  },
+  {
+    name: "opened in the prompt and again",
+    words: "\n<think>hm</think>Yes.",
+    options: inside,
+    parts: [thought("hm"), text("Yes.")],
+  },
   { name: "opened in the prompt, never closed", words: "hm <thin", options: inside, parts: [thought("hm <thin")] },
   { name: "opened in the prompt, closed at once", words: "</think>Yes.", options: inside, parts: [text("Yes.")] },
-  { name: "opened in the prompt, closed, opened again", words: "a</think>b<think>c", options: inside, parts: [thought("a"), text("b"), thought("c")] },
+  {
+    name: "opened in the prompt, closed, opened again",
+    words: "a</think>b<think>c",
+    options: inside,
+    parts: [thought("a"), text("b"), thought("c")],
+  },
   {
     name: "other tags",
     words: "[THINK]a</think>[/THINK]b",
@@ -176,9 +208,16 @@ test("parts never share a number while both are open, and end once", () => {
 test("what was held back goes out before the end and before an error", () => {
   const held: ChatEvent = { kind: "text", choice: 0, part: 0, text: "a <thi" };
   const error: ChatEvent = { kind: "error", status: 502, type: "x", message: "y" };
-  for (const last of [error, { kind: "end" }, { kind: "finish", choice: 0, finishReason: "stop" }] satisfies ChatEvent[]) {
+  for (const last of [
+    error,
+    { kind: "end" },
+    { kind: "finish", choice: 0, finishReason: "stop" },
+  ] satisfies ChatEvent[]) {
     const out = run([held, last]);
-    assert.deepEqual(out.map((event) => (event.kind === "text" ? event.text : event.kind)), ["a ", "<thi", last.kind]);
+    assert.deepEqual(
+      out.map((event) => (event.kind === "text" ? event.text : event.kind)),
+      ["a ", "<thi", last.kind],
+    );
   }
 });
 
@@ -227,12 +266,24 @@ test("what the engine wrote comes back to it the same", () => {
 });
 
 test("reasoning can be dropped or kept instead", () => {
-  assert.deepEqual(history([thought("hm"), text("Yes.")], { history: "drop" }), [{ role: "assistant", content: [text("Yes.")], plain: true }]);
+  assert.deepEqual(history([thought("hm"), text("Yes.")], { history: "drop" }), [
+    { role: "assistant", content: [text("Yes.")], plain: true },
+  ]);
   assert.deepEqual(history([thought("hm")], { history: "drop" }), []);
-  assert.deepEqual(history([thought("hm"), text("Yes.")], { history: "keep" }), [{ role: "assistant", content: [thought("hm"), text("Yes.")] }]);
+  assert.deepEqual(history([thought("hm"), text("Yes.")], { history: "keep" }), [
+    { role: "assistant", content: [thought("hm"), text("Yes.")] },
+  ]);
 });
 
-for (const options of [{ tag: 1 }, { tags: { open: "", close: "x" } }, { tags: { open: " x", close: "y" } }, { tags: { open: "x", close: "x" } }, { tags: { open: "x" } }, { history: "no" }, { startsInside: "yes" }]) {
+for (const options of [
+  { tag: 1 },
+  { tags: { open: "", close: "x" } },
+  { tags: { open: " x", close: "y" } },
+  { tags: { open: "x", close: "x" } },
+  { tags: { open: "x" } },
+  { history: "no" },
+  { startsInside: "yes" },
+]) {
   test(`refuses the options ${JSON.stringify(options)}`, () => {
     assert.equal(thinkTags.schema.safeParse(options).success, false);
   });
