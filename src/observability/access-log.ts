@@ -11,7 +11,7 @@ export interface AccessLogOptions {
   readonly names: NameTable;
   /** Told of faults and recoveries. */
   readonly log: Pick<ProcessLog, "error" | "info">;
-  readonly appender?: Pick<LineAppenderOptions, "maxBufferedBytes" | "flushMs" | "retryMs" | "maxRetryMs">;
+  readonly appender?: Pick<LineAppenderOptions, "maxBufferedBytes" | "flushMs" | "retryMs" | "maxRetryMs" | "quietMs">;
   /** Milliseconds between checks whether the file was rotated away. */
   readonly rotationCheckMs?: number;
 }

@@ -12,7 +12,7 @@ export interface LineAppenderOptions {
   readonly target: LineTarget;
   /** Told once when writing has become impossible or lines are dropped. */
   readonly onFault: (error: unknown) => void;
-  /** Told once when writing works again, with the number of lines dropped since. */
+  /** Told once when writing works again, at the first write that shows it, with the number of lines dropped since. */
   readonly onRecovery: (droppedLines: number) => void;
   /** What may wait to be written; lines beyond it are dropped and counted. */
   readonly maxBufferedBytes?: number;
@@ -21,9 +21,11 @@ export interface LineAppenderOptions {
   /** Milliseconds until the second attempt after a failure; doubles up to `maxRetryMs`. */
   readonly retryMs?: number;
   readonly maxRetryMs?: number;
+  /** Milliseconds without a drop before all is well again: a reader that is a bit too slow is said once, not each time. */
+  readonly quietMs?: number;
 }
 
-/** So much is written without waiting for more. */
+/** So much, or a quarter of what may wait, is written without waiting for more. */
 const EAGER_BYTES = 262_144;
 const FULL_PIPE_WAIT_MS = 20;
 
@@ -36,6 +38,7 @@ export class LineAppender {
   readonly #options: LineAppenderOptions;
   readonly #target: LineTarget;
   readonly #maxBufferedBytes: number;
+  readonly #eagerBytes: number;
   readonly #retryMs: number;
   readonly #queue = new ChunkQueue();
   #timer: NodeJS.Timeout | undefined;
@@ -43,14 +46,19 @@ export class LineAppender {
   #reopenWanted = false;
   #closing = false;
   #nextRetryMs: number;
+  /** The last write failed: only the timer tries again. */
+  #failing = false;
+  /** `onFault` was told, and `onRecovery` not yet. */
   #faulty = false;
   #droppedSinceFault = 0;
+  #droppedAt = Number.NEGATIVE_INFINITY;
   #dropped = 0;
 
   constructor(options: LineAppenderOptions) {
     this.#options = options;
     this.#target = options.target;
     this.#maxBufferedBytes = options.maxBufferedBytes ?? 8_388_608;
+    this.#eagerBytes = Math.min(EAGER_BYTES, this.#maxBufferedBytes / 4);
     this.#retryMs = options.retryMs ?? 100;
     this.#nextRetryMs = this.#retryMs;
   }
@@ -62,14 +70,14 @@ export class LineAppender {
       return;
     }
     this.#queue.push(bytes, length);
-    if (this.#queue.bytes >= EAGER_BYTES && this.#running === undefined && !this.#faulty) this.#start();
+    if (this.#queue.bytes >= this.#eagerBytes && this.#running === undefined && !this.#failing) this.#start();
     else this.#schedule(this.#options.flushMs ?? 100);
   }
 
   /** Opens the target anew before the next write: after a rotation. */
   reopen(): void {
     this.#reopenWanted = true;
-    if (this.#faulty) this.#start();
+    if (this.#failing) this.#start();
   }
 
   /** Writes what is buffered, for at most `timeoutMs`, and closes the target. What is left then is dropped. */
@@ -82,7 +90,8 @@ export class LineAppender {
       if (this.#queue.bytes > 0) await settledWithin(undefined, Math.min(FULL_PIPE_WAIT_MS, deadline - performance.now()));
     }
     clearTimeout(this.#timer);
-    this.#drop(this.#queue.clear());
+    const left = this.#queue.clear();
+    if (left > 0) this.#drop(left);
     const closed = this.#target.close().catch(this.#options.onFault);
     await settledWithin(closed, Math.max(FULL_PIPE_WAIT_MS, deadline - performance.now()));
   }
@@ -110,7 +119,7 @@ export class LineAppender {
         const written = await this.#target.write(this.#queue.head());
         if (written === 0) throw new Error("the target took no bytes");
         this.#queue.take(written);
-        this.#recovered();
+        this.#succeeded();
       }
     } catch (error) {
       this.#failed(error);
@@ -127,6 +136,7 @@ export class LineAppender {
   }
 
   #failed(error: unknown): void {
+    this.#failing = true;
     // A full pipe is not a fault: its reader is slow. It becomes one when lines are dropped.
     if (isFullPipe(error)) {
       this.#schedule(FULL_PIPE_WAIT_MS);
@@ -138,11 +148,12 @@ export class LineAppender {
     this.#nextRetryMs = Math.min(this.#nextRetryMs * 2, this.#options.maxRetryMs ?? 5_000);
   }
 
-  #recovered(): void {
-    // Not before there is room again, or a slow reader would make it come and go.
-    if (!this.#faulty || this.#queue.bytes > this.#maxBufferedBytes / 2) return;
-    this.#faulty = false;
+  #succeeded(): void {
+    this.#failing = false;
     this.#nextRetryMs = this.#retryMs;
+    if (!this.#faulty || this.#queue.bytes > this.#maxBufferedBytes / 2) return;
+    if (performance.now() - this.#droppedAt < (this.#options.quietMs ?? 5_000)) return;
+    this.#faulty = false;
     this.#options.onRecovery(this.#droppedSinceFault);
     this.#droppedSinceFault = 0;
   }
@@ -150,7 +161,8 @@ export class LineAppender {
   #drop(count: number): void {
     this.#dropped += count;
     this.#droppedSinceFault += count;
-    if (count === 0 || this.#faulty || this.#closing) return;
+    this.#droppedAt = performance.now();
+    if (this.#faulty || this.#closing) return;
     this.#faulty = true;
     this.#options.onFault(new Error(`${this.#maxBufferedBytes} bytes are waiting: what takes them is too slow`));
   }
