@@ -11,6 +11,14 @@ export class HashWords {
     return this.words;
   }
 
+  /** Takes a digest of 32 characters, one a byte. */
+  fromLatin1(digest: string): Int32Array {
+    for (let index = 0; index < 32; index++) {
+      this.#bytes[index] = digest.charCodeAt(index);
+    }
+    return this.words;
+  }
+
   /** Takes 64 hex digits. @throws RangeError if it is anything else. */
   fromHex(hex: string): Int32Array {
     let invalid = hex.length === 64 ? 0 : -1;

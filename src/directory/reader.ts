@@ -28,6 +28,11 @@ export class DirectoryReader {
     return this.#table.lookup(this.#hash.fromDigest(digest));
   }
 
+  /** The same for a digest as a latin1 string, which `crypto.hash` makes three times as fast as a buffer. */
+  lookupLatin1(digest: string): number {
+    return this.#table.lookup(this.#hash.fromLatin1(digest));
+  }
+
   /** Number of the consumer that owns the key. */
   consumer(record: number): number {
     return this.#table.consumer(record);

@@ -32,7 +32,7 @@ export function authenticate(headers: IncomingHttpHeaders, domain: CompiledDomai
     );
   }
   const { directory } = services;
-  const record = key.length > MAX_KEY_LENGTH ? -1 : directory.lookup(hash("sha256", key, "buffer"));
+  const record = key.length > MAX_KEY_LENGTH ? -1 : directory.lookupLatin1(hash("sha256", key, "latin1"));
   const consumerId = record < 0 ? 0 : directory.consumer(record);
   if (record < 0 || domain.consumerIds?.has(consumerId) === false) {
     throw new SluiceError("invalid_api_key", "The API key is not known here. Check it, or ask your platform team for one.");

@@ -25,6 +25,8 @@ export class ConvertedStream implements AnswerSink {
   #text = "";
   #started = false;
   #failed = false;
+  /** The upstream's own end was seen. */
+  #ended = false;
   #usage: Usage | undefined;
   #contentEvents = 0;
 
@@ -57,14 +59,19 @@ export class ConvertedStream implements AnswerSink {
       }
       return;
     }
-    this.#start();
-    this.#flush();
-    this.abandoned();
+    this.#complete();
     this.#attempt.finished();
     this.#exchange.endStream();
   }
 
   broken(error: SluiceError): boolean {
+    if (this.#decoder.complete && !this.#failed) {
+      // all has been said; how the connection ends after that is no matter for the client
+      this.#complete();
+      this.#attempt.breakOff();
+      this.#exchange.endStream();
+      return true;
+    }
     if (!this.#started) {
       return false;
     }
@@ -78,6 +85,16 @@ export class ConvertedStream implements AnswerSink {
   abandoned(): void {
     const ending = this.#decoder.complete ? "complete" : "partial";
     recordStreamUsage(this.#attempt, this.#usage, this.#contentEvents, ending);
+  }
+
+  /** Gives the client the rest, with its protocol's end even if the upstream left its own out. */
+  #complete(): void {
+    if (!this.#ended) {
+      this.#handle({ kind: "end" });
+    }
+    this.#start();
+    this.#flush();
+    this.abandoned();
   }
 
   readonly #onEvent = (buffer: Buffer, start: number, end: number): void => {
@@ -106,6 +123,9 @@ export class ConvertedStream implements AnswerSink {
         break;
       case "start":
         this.#usage = event.usage ?? this.#usage;
+        break;
+      case "end":
+        this.#ended = true;
         break;
       case "text":
       case "reasoning":

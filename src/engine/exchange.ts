@@ -15,6 +15,8 @@ import type { UsageSlot } from "./usage-slot.ts";
 
 const EVENT_STREAM = ["content-type", "text/event-stream; charset=utf-8", "cache-control", "no-cache"];
 const HEARTBEAT = ": keep-alive\n\n";
+/** Beyond this, putting head and body together costs more than a second buffer. */
+const MAX_JOINED_BYTES = 16 * 1024;
 const CLIENT_LEFT_STATUS = 499;
 
 /** What was learned about the one who calls. */
@@ -27,6 +29,11 @@ export interface Caller {
 /** Something under way for the exchange that must stop when the client leaves. */
 export interface Abortable {
   abort(): void;
+}
+
+/** The client's connection, told when an exchange on it has ended. */
+export interface ExchangeCarrier {
+  ended(exchange: Exchange): void;
 }
 
 export class Exchange implements RequestView {
@@ -54,6 +61,8 @@ export class Exchange implements RequestView {
   firstTokenMs = 0;
   endpoint: Endpoint | undefined;
   dropped: readonly string[] = [];
+  /** Absent on HTTP/2, where a stream carries one exchange. */
+  connection: ExchangeCarrier | undefined;
 
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
@@ -184,7 +193,12 @@ export class Exchange implements RequestView {
       this.#discardRest(head);
     }
     this.#response.writeHead(status, head);
-    this.#response.end(body);
+    if (typeof body !== "string" && bytes <= MAX_JOINED_BYTES) {
+      // as a string it leaves in one write together with the head; latin1 keeps every byte as it is
+      this.#response.end(body.toString("latin1"), "latin1");
+    } else {
+      this.#response.end(body);
+    }
   }
 
   /** Sends JSON. */
@@ -375,6 +389,7 @@ export class Exchange implements RequestView {
     const timings = { dispatchMs: this.dispatchMs, firstTokenMs: this.firstTokenMs, totalMs: this.elapsedMs() };
     this.entry.close(outcome, status, this.#errorCode, this.#bytesOut, timings);
     this.lease.letGo();
+    this.connection?.ended(this);
     this.services.ended(this);
   }
 }

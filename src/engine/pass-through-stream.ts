@@ -75,6 +75,16 @@ export class PassThroughStream implements AnswerSink {
   }
 
   broken(error: SluiceError): boolean {
+    if (this.#complete && !this.#failed) {
+      // all has been said; how the connection ends after that is no matter for the client
+      if (this.#held !== undefined) {
+        this.#release();
+      }
+      this.abandoned();
+      this.#attempt.breakOff();
+      this.#exchange.endStream();
+      return true;
+    }
     if (this.#held !== undefined) {
       return false;
     }

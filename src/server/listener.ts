@@ -8,7 +8,7 @@ import { createSecureServer, type Http2SecureServer } from "node:http2";
 import type { Duplex } from "node:stream";
 import { readFileSync } from "node:fs";
 import type { ListenConfig, ServerConfig } from "../config/snapshot.ts";
-import type { Exchange } from "../engine/exchange.ts";
+import type { Exchange, ExchangeCarrier } from "../engine/exchange.ts";
 
 /** How often the timeouts of idle and slow connections are looked at. */
 const CHECK_INTERVAL_MS = 1_000;
@@ -16,10 +16,34 @@ const MAX_HTTP2_STREAMS = 1_000;
 
 type OnRequest = (request: IncomingMessage, response: ServerResponse) => Exchange | undefined;
 
+/** One client's connection: which exchanges it carries, and since when it carries none. */
+class ClientConnection implements ExchangeCarrier {
+  readonly exchanges = new Set<Exchange>();
+  readonly #socket: Duplex & { readonly bytesRead?: number };
+  #idleSince = performance.now();
+  #bytesRead = 0;
+
+  constructor(socket: Duplex) {
+    this.#socket = socket;
+  }
+
+  ended(exchange: Exchange): void {
+    this.exchanges.delete(exchange);
+    this.#idleSince = performance.now();
+    this.#bytesRead = this.#socket.bytesRead ?? 0;
+  }
+
+  /** No request has been under way since `time`, and none has begun to arrive. */
+  idleAt(time: number): boolean {
+    return this.exchanges.size === 0 && this.#idleSince <= time && this.#bytesRead === this.#socket.bytesRead;
+  }
+}
+
 export class Listener {
   readonly #server: Server | Http2SecureServer;
-  readonly #exchanges = new WeakMap<object, Set<Exchange>>();
-  readonly #sockets = new Set<Duplex & { destroySoon?: () => void }>();
+  readonly #connections = new Map<Duplex, ClientConnection>();
+  readonly #keepAliveMs: number;
+  readonly #sweeper: NodeJS.Timeout;
 
   constructor(config: ServerConfig, onRequest: OnRequest) {
     const handle = (request: IncomingMessage, response: ServerResponse): void => {
@@ -34,6 +58,10 @@ export class Listener {
     server.on(config.tls === undefined ? "connection" : "secureConnection", (socket: Duplex) => {
       this.#connected(socket);
     });
+    this.#keepAliveMs = config.keepAliveTimeoutMs;
+    this.#sweeper = setInterval(() => {
+      this.#closeLongIdle();
+    }, CHECK_INTERVAL_MS).unref();
   }
 
   /** Starts to listen. Resolves to the port, which is the given one unless that was 0. */
@@ -54,6 +82,7 @@ export class Listener {
     this.closeIdle();
   }
 
+  /** Closes the connections that carry no request now. */
   closeIdle(): void {
     if ("closeIdleConnections" in this.#server) {
       this.#server.closeIdleConnections();
@@ -62,20 +91,19 @@ export class Listener {
 
   /** Ends every connection now. */
   destroy(): void {
-    for (const socket of this.#sockets) {
+    clearInterval(this.#sweeper);
+    for (const socket of this.#connections.keys()) {
       socket.destroy();
     }
   }
 
   #connected(socket: Duplex): void {
-    this.#sockets.add(socket);
+    const connection = new ClientConnection(socket);
+    this.#connections.set(socket, connection);
     socket.once("close", () => {
-      this.#sockets.delete(socket);
-      const exchanges = this.#exchanges.get(socket);
-      if (exchanges !== undefined) {
-        for (const exchange of exchanges) {
-          exchange.clientLeft();
-        }
+      this.#connections.delete(socket);
+      for (const exchange of connection.exchanges) {
+        exchange.clientLeft();
       }
     });
   }
@@ -91,17 +119,21 @@ export class Listener {
       });
       return;
     }
-    const { socket } = request;
-    let exchanges = this.#exchanges.get(socket);
-    if (exchanges === undefined) {
-      exchanges = new Set();
-      this.#exchanges.set(socket, exchanges);
+    const connection = this.#connections.get(request.socket);
+    if (connection !== undefined) {
+      connection.exchanges.add(exchange);
+      exchange.connection = connection;
     }
-    const tracked = exchanges;
-    tracked.add(exchange);
-    response.once("finish", () => {
-      tracked.delete(exchange);
-    });
+  }
+
+  /** Node's own timer for this would be moved twice a request; one look a second at all connections costs less. */
+  #closeLongIdle(): void {
+    const oldest = performance.now() - this.#keepAliveMs;
+    for (const [socket, connection] of this.#connections) {
+      if (connection.idleAt(oldest)) {
+        socket.destroy();
+      }
+    }
   }
 }
 
@@ -114,7 +146,7 @@ function limits(config: ServerConfig): object {
     maxHeaderSize: config.maxHeaderBytes,
     headersTimeout: config.headersTimeoutMs,
     requestTimeout: config.requestTimeoutMs,
-    keepAliveTimeout: config.keepAliveTimeoutMs,
+    keepAliveTimeout: 0,
     connectionsCheckingInterval: CHECK_INTERVAL_MS,
     highWaterMark: 64 * 1024,
     insecureHTTPParser: false,
