@@ -37,6 +37,8 @@ const ANNOUNCEMENT = /listens on (https?:\/\/\S+) \(admin: (http:\/\/[^\s)]+)\)/
 const START_TIMEOUT_MS = 20_000;
 const STOP_TIMEOUT_MS = 20_000;
 const POLL_MS = 10;
+/** More than entries wait in a worker and in the log's buffer. */
+const BATCH_MS = 250;
 
 /** An API key and the hash that a configuration has of it. */
 export interface TestKey {
@@ -72,6 +74,8 @@ export interface RunningGateway {
   entries(): Promise<UsageEntry[]>;
   /** Waits until the access log has at least so many entries, and returns them all. */
   waitForEntries(count: number, timeoutMs?: number): Promise<UsageEntry[]>;
+  /** The one entry of the request with this `x-request-id`, once it is there. @throws AssertionError if there are two */
+  entryOf(requestId: string, timeoutMs?: number): Promise<UsageEntry>;
   /** SIGTERM, and the assertion that the exit code is 0. */
   stop(): Promise<void>;
 }
@@ -169,6 +173,16 @@ class GatewayProcess implements RunningGateway {
       }
       await sleep(POLL_MS);
     }
+  }
+
+  async entryOf(requestId: string, timeoutMs = 5000): Promise<UsageEntry> {
+    const found = async (): Promise<UsageEntry[]> => (await this.entries()).filter((entry) => entry.requestId === requestId);
+    await until(`an entry of ${requestId}`, async () => ((await found()).length > 0 ? true : undefined), timeoutMs);
+    // A second one would come in the next batch.
+    await sleep(BATCH_MS);
+    const [entry, ...others] = await found();
+    assert.ok(entry !== undefined && others.length === 0, `${others.length + 1} entries of ${requestId}`);
+    return entry;
   }
 
   async stop(): Promise<void> {
