@@ -22,7 +22,13 @@ interface Findings {
 
 // Every field of a version says which version it is, so that a mixture of two shows.
 function entry(key: string, version: number): DirectoryEntry {
-  return { hash: digestOf("sha256", key), consumer: version, key: version + 1, grants: version + 2, expiresAt: version + 3 };
+  return {
+    hash: digestOf("sha256", key),
+    consumer: version,
+    key: version + 1,
+    grants: version + 2,
+    expiresAt: version + 3,
+  };
 }
 
 if (isMainThread) {
@@ -36,7 +42,11 @@ if (isMainThread) {
       },
     });
     let buffers = 0;
-    await writer.replaceAll(keys("stable", STABLE).concat(keys("changing", CHANGING)).map((key) => entry(key, 1)));
+    await writer.replaceAll(
+      keys("stable", STABLE)
+        .concat(keys("changing", CHANGING))
+        .map((key) => entry(key, 1)),
+    );
     for (let index = 0; index < READERS; index++) {
       workers.push(new Worker(new URL(import.meta.url), { workerData: writer.handle }));
     }
@@ -58,24 +68,31 @@ if (isMainThread) {
     assert.ok(buffers > 5, `${buffers} new buffers`);
   });
 
-  test("a new key reaches a reader on another thread within 100 ms, through a new buffer too", { timeout: 30_000 }, async () => {
-    const workers: Worker[] = [];
-    const writer = new DirectoryWriter({ minCapacity: 16, onNewBuffer: (handle) => workers.forEach((worker) => worker.postMessage(handle)) });
-    const worker = new Worker(new URL(import.meta.url), { workerData: writer.handle });
-    workers.push(worker);
-    await once(worker, "ready");
-    for (let index = 0; index < 30; index++) {
-      const seen = once<string>(worker);
-      worker.postMessage({ wait: `key${index}` });
-      await setTimeout(2);
-      const startedAt = performance.now();
-      await writer.upsert(entry(`key${index}`, 1));
-      assert.equal(await seen, `key${index}`);
-      const ms = performance.now() - startedAt;
-      assert.ok(ms < 100, `key${index} was seen after ${ms} ms`);
-    }
-    await worker.terminate();
-  });
+  test(
+    "a new key reaches a reader on another thread within 100 ms, through a new buffer too",
+    { timeout: 30_000 },
+    async () => {
+      const workers: Worker[] = [];
+      const writer = new DirectoryWriter({
+        minCapacity: 16,
+        onNewBuffer: (handle) => workers.forEach((worker) => worker.postMessage(handle)),
+      });
+      const worker = new Worker(new URL(import.meta.url), { workerData: writer.handle });
+      workers.push(worker);
+      await once(worker, "ready");
+      for (let index = 0; index < 30; index++) {
+        const seen = once<string>(worker);
+        worker.postMessage({ wait: `key${index}` });
+        await setTimeout(2);
+        const startedAt = performance.now();
+        await writer.upsert(entry(`key${index}`, 1));
+        assert.equal(await seen, `key${index}`);
+        const ms = performance.now() - startedAt;
+        assert.ok(ms < 100, `key${index} was seen after ${ms} ms`);
+      }
+      await worker.terminate();
+    },
+  );
 } else {
   read(new DirectoryReader(workerData as DirectoryHandle));
 }

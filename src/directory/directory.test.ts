@@ -13,7 +13,10 @@ function entry(key: string, grants: number = 1, expiresAt: number = 0): Director
 }
 
 /** A writer with a reader that follows it. */
-function directory(options: Omit<DirectoryWriterOptions, "onNewBuffer"> = {}): { writer: DirectoryWriter; reader: DirectoryReader } {
+function directory(options: Omit<DirectoryWriterOptions, "onNewBuffer"> = {}): {
+  writer: DirectoryWriter;
+  reader: DirectoryReader;
+} {
   const writer = new DirectoryWriter({ ...options, onNewBuffer: (handle) => reader.attach(handle) });
   const reader = new DirectoryReader(writer.handle);
   return { writer, reader };
@@ -164,7 +167,10 @@ test("agrees with a map over any changes, replacements and pauses", async () => 
   const command = fc.oneof(
     fc.record({ kind: fc.constant("upsert" as const), value }),
     fc.record({ kind: fc.constant("remove" as const), key }),
-    fc.record({ kind: fc.constant("replace" as const), values: fc.uniqueArray(value, { selector: ([name]) => name, maxLength: 30, size: "max" }) }),
+    fc.record({
+      kind: fc.constant("replace" as const),
+      values: fc.uniqueArray(value, { selector: ([name]) => name, maxLength: 30, size: "max" }),
+    }),
     fc.record({ kind: fc.constant("pause" as const) }),
   );
   await fc.assert(
@@ -188,7 +194,8 @@ test("agrees with a map over any changes, replacements and pauses", async () => 
         }
       }
       await Promise.all(replacements);
-      for (let number = 0; number <= 30; number++) assert.equal(find(reader, `key${number}`)?.grants, model.get(`key${number}`));
+      for (let number = 0; number <= 30; number++)
+        assert.equal(find(reader, `key${number}`)?.grants, model.get(`key${number}`));
       assert.equal(writer.size, model.size);
     }),
     { numRuns: 300 },

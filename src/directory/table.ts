@@ -49,7 +49,8 @@ const INDEX_FACTOR = 2;
 
 /** Makes a buffer for `capacity` records, a power of two. Memory is taken as it is used. */
 export function createDirectoryBuffer(capacity: number, seed: number): SharedArrayBuffer {
-  if (capacity < 1 || (capacity & (capacity - 1)) !== 0) throw new RangeError(`directory capacity ${capacity} is not a power of two`);
+  if (capacity < 1 || (capacity & (capacity - 1)) !== 0)
+    throw new RangeError(`directory capacity ${capacity} is not a power of two`);
   const buffer = new SharedArrayBuffer(HEADER_BYTES + capacity * INDEX_FACTOR * 4 + capacity * RECORD_BYTES);
   const header = new Int32Array(buffer, 0, HEADER_BYTES / 4);
   header[CAPACITY_WORD] = capacity;

@@ -108,7 +108,10 @@ export class DirectoryWriter {
    * @param expected about how many entries will come: saves growing step by step, which takes twice the memory.
    * @throws RangeError at a malformed hash or too many keys; what came before it is applied, nothing is removed.
    */
-  async replaceAll(entries: Iterable<DirectoryEntry>, expected: number = Array.isArray(entries) ? entries.length : 0): Promise<DirectoryChanges> {
+  async replaceAll(
+    entries: Iterable<DirectoryEntry>,
+    expected: number = Array.isArray(entries) ? entries.length : 0,
+  ): Promise<DirectoryChanges> {
     const replacement = ++this.#replacement;
     const touched = new Set<string>();
     this.#touched = touched;
@@ -185,7 +188,11 @@ export class DirectoryWriter {
   async #copy(more: number): Promise<void> {
     const from = this.#table;
     // Twice what lives: the next copying is as far away as possible without wasting more than address space.
-    const needed = Math.max(from.live * 2, Math.ceil(((from.live + more) * RESERVE_SHARE) / (RESERVE_SHARE - 1)) + 1, this.#minCapacity);
+    const needed = Math.max(
+      from.live * 2,
+      Math.ceil(((from.live + more) * RESERVE_SHARE) / (RESERVE_SHARE - 1)) + 1,
+      this.#minCapacity,
+    );
     const next = new WritableTable(2 ** Math.ceil(Math.log2(needed)), this.#seed);
     this.#next = next;
     this.#nextBudget = next.capacity - from.live;

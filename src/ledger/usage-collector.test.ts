@@ -24,7 +24,8 @@ test("delivers every record of every table to every sink, whatever one sink thro
   const buffers = [createUsageBuffer(1024), createUsageBuffer(1024)];
   const writers = buffers.map((buffer) => new UsageWriter(buffer));
   for (const buffer of buffers) collector.add(new UsageReader(buffer));
-  for (const writer of writers) for (let index = 0; index < 700; index++) writer.close(writer.open("1", 1), "ok", 200, 1);
+  for (const writer of writers)
+    for (let index = 0; index < 700; index++) writer.close(writer.open("1", 1), "ok", 200, 1);
   const deadline = Date.now() + 5_000;
   while ((counts[1] ?? 0) < 1_400 && Date.now() < deadline) await setTimeout(5);
   assert.deepEqual(counts, [1_400, 1_400]);

@@ -50,7 +50,11 @@ export class UsageReader {
     this.#header = new Int32Array(buffer, 0, HEADER_WORDS);
     this.#words = new Int32Array(buffer, parts.slots, this.#slotCount * SLOT_WORDS);
     this.#doubles = new Float64Array(buffer, parts.slots, this.#slotCount * SLOT_DOUBLES);
-    this.#record = new UsageRecord(this.#words, this.#doubles, Buffer.from(buffer, parts.slots, this.#slotCount * SLOT_BYTES));
+    this.#record = new UsageRecord(
+      this.#words,
+      this.#doubles,
+      Buffer.from(buffer, parts.slots, this.#slotCount * SLOT_BYTES),
+    );
     this.#done = new IndexRing(buffer, parts.doneRing, this.#slotCount);
     this.#returned = new IndexRing(buffer, parts.returnedRing, this.#slotCount);
   }
@@ -106,7 +110,10 @@ export class UsageReader {
         lost++;
         const start = slot * SLOT_DOUBLES;
         this.#words[base + OUTCOME_WORD] = OUTCOME_INDEX.worker_lost;
-        this.#doubles[start + NUMBER_FIELD.totalMs] = Math.max(0, now - (this.#doubles[start + NUMBER_FIELD.startedAt] ?? now));
+        this.#doubles[start + NUMBER_FIELD.totalMs] = Math.max(
+          0,
+          now - (this.#doubles[start + NUMBER_FIELD.startedAt] ?? now),
+        );
       }
       Atomics.store(this.#words, base + STATE_WORD, STATE_FREE);
       this.#record.moveTo(slot);

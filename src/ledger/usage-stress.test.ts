@@ -90,7 +90,7 @@ function run({ buffer, opened, until, generation }: Job): void {
     writer.setNumber(slot, NUMBER_FIELD.promptTokens, sequence * 3);
     writer.close(slot, sequence % 3 === 0 ? "aborted" : "ok", 200, sequence + 0.5);
   };
-  for (let sequence = Atomics.load(opened, 0); sequence < until; ) {
+  for (let sequence = Atomics.load(opened, 0); sequence < until;) {
     const slot = writer.open(`${generation}:${sequence}`, Date.now());
     if (slot < 0) {
       closeOne();

@@ -74,7 +74,8 @@ test("an entry comes out as it went in, every field of it", () => {
     if (own.has(key)) continue;
     const integer = integers[key];
     const number = numbers[key];
-    if (integer !== undefined) writer.setInteger(slot, integer, typeof value === "string" ? names.id(value) : Number(value));
+    if (integer !== undefined)
+      writer.setInteger(slot, integer, typeof value === "string" ? names.id(value) : Number(value));
     else if (number !== undefined) writer.setNumber(slot, number, Number(value));
     else assert.fail(`the table has no field ${key}`);
   }
@@ -83,7 +84,10 @@ test("an entry comes out as it went in, every field of it", () => {
   writer.close(slot, entry.outcome, entry.status, entry.totalMs);
 
   const entries: UsageEntry[] = [];
-  assert.equal(reader.drain((record) => entries.push(record.toEntry(names)), 10), 1);
+  assert.equal(
+    reader.drain((record) => entries.push(record.toEntry(names)), 10),
+    1,
+  );
   assert.deepEqual(entries, [entry]);
 });
 
@@ -101,7 +105,8 @@ test("a slot starts empty whatever it held before", () => {
   reader.drain((record) => {
     assert.equal(record.requestId, "b");
     for (const field of Object.values(INTEGER_FIELD)) assert.equal(record.integer(field), 0);
-    for (const field of Object.values(NUMBER_FIELD)) assert.equal(record.number(field), field === NUMBER_FIELD.startedAt ? 2 : 0);
+    for (const field of Object.values(NUMBER_FIELD))
+      assert.equal(record.number(field), field === NUMBER_FIELD.startedAt ? 2 : 0);
     assert.equal(record.flag(FLAG.tokensEstimated), false);
     assert.equal(record.outcome, "ok");
   }, 1);
@@ -215,6 +220,9 @@ test("a request that was closed but not yet handed over when the worker died cou
   // What `close` leaves behind if the thread ends right before the ring is told.
   new Int32Array(buffer, usageTableParts(4).slots)[slot * SLOT_WORDS + STATE_WORD] = STATE_DONE;
   const outcomes: string[] = [];
-  assert.equal(reader.recover((record) => outcomes.push(record.outcome), 2), 0);
+  assert.equal(
+    reader.recover((record) => outcomes.push(record.outcome), 2),
+    0,
+  );
   assert.deepEqual(outcomes, ["ok"]);
 });

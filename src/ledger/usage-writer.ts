@@ -80,7 +80,12 @@ export class UsageWriter {
     const base = slot * SLOT_WORDS;
     this.#clear(slot);
     this.#doubles[slot * SLOT_DOUBLES + NUMBER_FIELD.startedAt] = startedAt;
-    this.#words[base + ID_LENGTH_WORD] = this.#bytes.write(requestId, slot * SLOT_BYTES + ID_BYTE, MAX_ID_BYTES, "latin1");
+    this.#words[base + ID_LENGTH_WORD] = this.#bytes.write(
+      requestId,
+      slot * SLOT_BYTES + ID_BYTE,
+      MAX_ID_BYTES,
+      "latin1",
+    );
     this.#opened = (this.#opened + 1) | 0;
     Atomics.store(this.#words, base + STATE_WORD, STATE_OPEN);
     Atomics.store(this.#header, OPENED_WORD, this.#opened);

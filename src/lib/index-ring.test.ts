@@ -65,5 +65,5 @@ if (isMainThread) {
   });
 } else {
   const values = new IndexRing(workerData as SharedArrayBuffer, 0, CAPACITY);
-  for (let value = 0; value < COUNT; ) if (values.push(value)) value++;
+  for (let value = 0; value < COUNT;) if (values.push(value)) value++;
 }

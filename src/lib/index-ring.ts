@@ -23,7 +23,8 @@ export class IndexRing {
 
   /** @param capacity a power of two. @throws RangeError if it is not. */
   constructor(buffer: SharedArrayBuffer, byteOffset: number, capacity: number) {
-    if (capacity < 1 || (capacity & (capacity - 1)) !== 0) throw new RangeError(`ring capacity ${capacity} is not a power of two`);
+    if (capacity < 1 || (capacity & (capacity - 1)) !== 0)
+      throw new RangeError(`ring capacity ${capacity} is not a power of two`);
     this.#words = new Int32Array(buffer, byteOffset, ITEMS_WORD + capacity);
     this.#capacity = capacity;
     this.#mask = capacity - 1;

@@ -6,7 +6,10 @@ test("ids are dense, stable and start behind the empty name", () => {
   const table = new NameTable();
   assert.equal(table.id(""), 0);
   assert.deepEqual([table.id("a"), table.id("b"), table.id("a")], [1, 2, 1]);
-  assert.deepEqual([table.name(0), table.name(1), table.name(2), table.name(3), table.name(-1)], ["", "a", "b", "", ""]);
+  assert.deepEqual(
+    [table.name(0), table.name(1), table.name(2), table.name(3), table.name(-1)],
+    ["", "a", "b", "", ""],
+  );
   assert.equal(table.size, 3);
   assert.equal(table.find("b"), 2);
   assert.equal(table.find("c"), 0);

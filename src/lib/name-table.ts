@@ -61,7 +61,9 @@ export class NameTable {
   /** Takes a delta from the owning table; what is known already is skipped. Throws RangeError if names in between are missing. */
   append(delta: NameDelta): void {
     if (delta.from > this.#names.length) {
-      throw new RangeError(`name delta starts at ${delta.from}, this table ends at ${this.#names.length}: ask for since(${this.#names.length})`);
+      throw new RangeError(
+        `name delta starts at ${delta.from}, this table ends at ${this.#names.length}: ask for since(${this.#names.length})`,
+      );
     }
     for (let index = this.#names.length - delta.from; index < delta.names.length; index++) {
       const name = delta.names[index] ?? "";

@@ -17,7 +17,11 @@ const names = new NameTable();
 const line = new AccessLogLine(names);
 
 /** Writes one record through `fill`; returns the parsed line and the entry. */
-function write(requestId: string, startedAt: number, fill: (slot: number) => void): { logged: Record<string, unknown>; entry: UsageEntry } {
+function write(
+  requestId: string,
+  startedAt: number,
+  fill: (slot: number) => void,
+): { logged: Record<string, unknown>; entry: UsageEntry } {
   const slot = writer.open(requestId, startedAt);
   fill(slot);
   let text = "";
@@ -52,13 +56,28 @@ test("a line says what the entry says, whatever the names and numbers", () => {
       fc.array(name, { minLength: 17, maxLength: 17 }),
       fc.array(count, { minLength: 7, maxLength: 7 }),
       fc.array(time, { minLength: 3, maxLength: 3 }),
-      fc.record({ outcome: fc.constantFrom(...OUTCOMES), status: fc.integer({ min: 0, max: 599 }), stream: fc.boolean(), estimated: fc.boolean() }),
+      fc.record({
+        outcome: fc.constantFrom(...OUTCOMES),
+        status: fc.integer({ min: 0, max: 599 }),
+        stream: fc.boolean(),
+        estimated: fc.boolean(),
+      }),
       (requestId, startedAt, fieldNames, counts, times, { outcome, status, stream, estimated }) => {
         const { logged, entry } = write(requestId, startedAt, (slot) => {
-          for (const [index, field] of Object.values(INTEGER_FIELD).entries()) writer.setInteger(slot, field, names.id(fieldNames[index] ?? ""));
+          for (const [index, field] of Object.values(INTEGER_FIELD).entries())
+            writer.setInteger(slot, field, names.id(fieldNames[index] ?? ""));
           writer.setInteger(slot, INTEGER_FIELD.attempts, counts[0] === undefined ? 0 : counts[0] % 10);
-          const { promptTokens, cachedTokens, cacheWriteTokens, completionTokens, reasoningTokens, bytesIn, bytesOut } = NUMBER_FIELD;
-          const countFields = [promptTokens, cachedTokens, cacheWriteTokens, completionTokens, reasoningTokens, bytesIn, bytesOut];
+          const { promptTokens, cachedTokens, cacheWriteTokens, completionTokens, reasoningTokens, bytesIn, bytesOut } =
+            NUMBER_FIELD;
+          const countFields = [
+            promptTokens,
+            cachedTokens,
+            cacheWriteTokens,
+            completionTokens,
+            reasoningTokens,
+            bytesIn,
+            bytesOut,
+          ];
           for (const [index, field] of countFields.entries()) writer.setNumber(slot, field, counts[index] ?? 0);
           writer.setNumber(slot, NUMBER_FIELD.dispatchMs, times[0] ?? 0);
           writer.setNumber(slot, NUMBER_FIELD.firstTokenMs, times[1] ?? 0);
@@ -82,7 +101,10 @@ test("a line stays JSON whatever a broken record holds", () => {
       writer.setNumber(slot, NUMBER_FIELD.firstTokenMs, bad);
       writer.close(slot, "ok", 200, bad);
     });
-    assert.deepEqual([logged["requestId"], logged["promptTokens"], logged["firstTokenMs"], logged["totalMs"]], ["a?b?c???", 0, 0, 0]);
+    assert.deepEqual(
+      [logged["requestId"], logged["promptTokens"], logged["firstTokenMs"], logged["totalMs"]],
+      ["a?b?c???", 0, 0, 0],
+    );
     assert.equal(logged["time"], "1970-01-01T00:00:00.000Z");
   }
 });

@@ -71,7 +71,8 @@ export class AccessLogLine {
   /** Writes the record as a line with its newline into `bytes`. @returns its length. */
   write(record: UsageRecord): number {
     const part = this.#part(record);
-    if (this.bytes.length < part.length + MAX_OTHER_BYTES) this.bytes = new Uint8Array(part.length + 2 * MAX_OTHER_BYTES);
+    if (this.bytes.length < part.length + MAX_OTHER_BYTES)
+      this.bytes = new Uint8Array(part.length + 2 * MAX_OTHER_BYTES);
     const bytes = this.bytes;
     let at = copy(TIME_KEY, bytes, 0);
     at = this.#writeTime(record.number(NUMBER_FIELD.startedAt), at);
@@ -98,7 +99,8 @@ export class AccessLogLine {
   #part(record: UsageRecord): Uint8Array {
     const tuple = this.#tuple;
     const width = NAMES.length;
-    for (let column = 0; column < width; column++) tuple[column] = record.integer(NAMES[column]?.[1] ?? INTEGER_FIELD.gateway);
+    for (let column = 0; column < width; column++)
+      tuple[column] = record.integer(NAMES[column]?.[1] ?? INTEGER_FIELD.gateway);
     tuple[width] = record.outcomeIndex;
     tuple[width + 1] = record.integer(INTEGER_FIELD.status);
     tuple[width + 2] = record.integer(INTEGER_FIELD.attempts);

@@ -49,8 +49,12 @@ function setUp(context: TestContext, options: Partial<AccessLogOptions> = {}) {
     writer.close(slot, "ok", 200, 1);
     reader.drain(log.record, 1);
   };
-  const value = (name: string): number => log.source().find((family) => family.name === name)?.samples[0]?.value ?? Number.NaN;
-  const counts = () => ({ written: value("sluice_access_log_lines_total"), dropped: value("sluice_access_log_dropped_total") });
+  const value = (name: string): number =>
+    log.source().find((family) => family.name === name)?.samples[0]?.value ?? Number.NaN;
+  const counts = () => ({
+    written: value("sluice_access_log_lines_total"),
+    dropped: value("sluice_access_log_dropped_total"),
+  });
   return { log, write, messages, counts };
 }
 
@@ -150,7 +154,10 @@ test("a missing directory is said once, lines wait for it, and all is written wh
   for (const id of ids(0, 20)) write(id);
   await until(() => messages.length > 0, "a fault");
   await setTimeout(60);
-  assert.deepEqual(messages.map(({ level }) => level), ["error"]);
+  assert.deepEqual(
+    messages.map(({ level }) => level),
+    ["error"],
+  );
   assert.match(String(messages[0]?.details["err"]), /ENOENT/);
   await mkdir(path);
   await until(() => messages.length > 1, "a recovery");
@@ -170,7 +177,10 @@ test("disk full: said once, the buffer is bounded, drops are counted, and it rec
   assert.ok(performance.now() - startedAt < 1_000, "writing does not wait");
   await until(() => messages.length > 0, "a fault");
   await setTimeout(60);
-  assert.deepEqual(messages.map(({ level }) => level), ["error"]);
+  assert.deepEqual(
+    messages.map(({ level }) => level),
+    ["error"],
+  );
   const { written, dropped } = counts();
   assert.equal(written, 0);
   assert.ok(dropped > 400 && dropped < 500, `${dropped} dropped`);
@@ -258,7 +268,11 @@ function chatterbox(lines: number): string {
 }
 
 /** Runs it to its end and checks that it went on unhindered. */
-async function runChatterbox(lines: number, stdout: "pipe" | number, command: readonly [string, ...string[]] = [process.execPath]): Promise<void> {
+async function runChatterbox(
+  lines: number,
+  stdout: "pipe" | number,
+  command: readonly [string, ...string[]] = [process.execPath],
+): Promise<void> {
   const [program, ...args] = command;
   const child = spawn(program, [...args, "--input-type=module", "--eval", chatterbox(lines)], {
     stdio: ["ignore", stdout, "pipe"],

@@ -103,7 +103,10 @@ export class AccessLog {
       ...appender,
       target: output === "stdout" ? new StdoutTarget() : new FileTarget(output, rotationCheckMs ?? 1_000),
       onFault: (error) =>
-        log.error({ err: error, output }, "the access log cannot be written; lines are buffered, then dropped and counted, until it can"),
+        log.error(
+          { err: error, output },
+          "the access log cannot be written; lines are buffered, then dropped and counted, until it can",
+        ),
       onRecovery: (droppedLines) => log.info({ output, droppedLines }, "the access log is being written again"),
     });
   }

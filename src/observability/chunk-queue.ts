@@ -31,7 +31,11 @@ export class ChunkQueue {
   /** Adds a copy of a line. */
   push(line: Uint8Array, length: number): void {
     let chunk = this.#chunks.at(-1);
-    if (chunk === undefined || chunk.length + length > chunk.bytes.length || (this.#headLent && this.#chunks.length === 1)) {
+    if (
+      chunk === undefined ||
+      chunk.length + length > chunk.bytes.length ||
+      (this.#headLent && this.#chunks.length === 1)
+    ) {
       chunk = { bytes: this.#chunkFor(length), length: 0 };
       this.#chunks.push(chunk);
     }
@@ -74,7 +78,8 @@ export class ChunkQueue {
   /** Drops everything. @returns how many lines that were. */
   clear(): number {
     let lines = 0;
-    for (const [index, chunk] of this.#chunks.entries()) lines += countLines(chunk.bytes, index === 0 ? this.#offset : 0, chunk.length);
+    for (const [index, chunk] of this.#chunks.entries())
+      lines += countLines(chunk.bytes, index === 0 ? this.#offset : 0, chunk.length);
     this.#chunks.length = 0;
     this.#offset = 0;
     this.#bytes = 0;

@@ -55,7 +55,12 @@ function slots(collector: UsageCollector): MetricFamily[] {
       type: "gauge",
       samples: samples((state) => state.slots),
     },
-    { name: "sluice_ledger_slots_in_use", help: "Slots taken.", type: "gauge", samples: samples((state) => state.slotsInUse) },
+    {
+      name: "sluice_ledger_slots_in_use",
+      help: "Slots taken.",
+      type: "gauge",
+      samples: samples((state) => state.slotsInUse),
+    },
     {
       name: "sluice_ledger_rejected_total",
       help: "Requests refused because no slot was free.",

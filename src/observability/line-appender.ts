@@ -87,7 +87,8 @@ export class LineAppender {
     while (this.#queue.bytes > 0 && performance.now() < deadline) {
       this.#start();
       await settledWithin(this.#running, deadline - performance.now());
-      if (this.#queue.bytes > 0) await settledWithin(undefined, Math.min(FULL_PIPE_WAIT_MS, deadline - performance.now()));
+      if (this.#queue.bytes > 0)
+        await settledWithin(undefined, Math.min(FULL_PIPE_WAIT_MS, deadline - performance.now()));
     }
     clearTimeout(this.#timer);
     const left = this.#queue.clear();

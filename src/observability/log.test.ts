@@ -26,10 +26,17 @@ test("secrets never reach the log: by their field, by their value, by their look
   const credential = 'canary"with\\escapes\n-and $pecial.chars*';
   mask.setSecrets([credential, "canary", "short", "canary-0123456789"]);
   const { log, lines } = setUp({ mask, level: "trace" });
-  const headers = { authorization: "Bearer canary-a", "x-api-key": "canary-b", cookie: "canary-c", "set-cookie": "canary-d" };
+  const headers = {
+    authorization: "Bearer canary-a",
+    "x-api-key": "canary-b",
+    cookie: "canary-c",
+    "set-cookie": "canary-d",
+  };
   log.info({ headers, apiKey: "canary-e", upstream: { request: { password: "canary-f" } } }, "fields");
   log.debug({ body: { text: `before ${credential} after` } }, `message with ${credential}`);
-  log.error({ err: new Error(`connect failed: ${credential}`, { cause: new Error("key canary-0123456789 was refused") }) });
+  log.error({
+    err: new Error(`connect failed: ${credential}`, { cause: new Error("key canary-0123456789 was refused") }),
+  });
   log.trace("authorization: Bearer canary_unknown_to_the_mask");
   log.trace("the key sk-canary-unknown and sk-sluice-canarycanarycanary");
   assert.equal(lines.length, 5);
@@ -41,7 +48,10 @@ test("secrets never reach the log: by their field, by their value, by their look
 test("short secrets are not masked: that would blot out words", () => {
   const mask = new SecretMask();
   mask.setSecrets(["", "index"]);
-  assert.equal(mask.apply("the index of tasks; risk-averse, Bearer of news"), "the index of tasks; risk-averse, Bearer of news");
+  assert.equal(
+    mask.apply("the index of tasks; risk-averse, Bearer of news"),
+    "the index of tasks; risk-averse, Bearer of news",
+  );
   mask.setSecrets(["a-longer-secret"]);
   assert.equal(mask.apply("a-longer-secret"), "[masked]");
   mask.setSecrets([]);
@@ -76,7 +86,9 @@ const CHILD = `
 `;
 
 test("by default it writes to standard error, and what was logged before the exit is there", () => {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "--eval", CHILD], { encoding: "utf8" });
+  const { status, stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "--eval", CHILD], {
+    encoding: "utf8",
+  });
   assert.equal(status, 3);
   assert.equal(stdout, "");
   const lines = stderr.trim().split("\n");
@@ -95,7 +107,10 @@ test("a full disk under the process log ends nothing", () => {
     process.stdout.write("still here");
   `;
   const command = '"$0" --input-type=module --eval "$1" 2>/dev/full';
-  assert.equal(execFileSync("sh", ["-c", command, process.execPath, script], { encoding: "utf8", timeout: 10_000 }), "still here");
+  assert.equal(
+    execFileSync("sh", ["-c", command, process.execPath, script], { encoding: "utf8", timeout: 10_000 }),
+    "still here",
+  );
 });
 
 test("a reader that stalls blocks nothing, and what was dropped is said when it reads again", async () => {
@@ -107,7 +122,10 @@ test("a reader that stalls blocks nothing, and what was dropped is said when it 
     process.stdout.write(String(Math.round(performance.now() - startedAt)));
     process.stdin.resume();
   `;
-  const child = spawn(process.execPath, ["--input-type=module", "--eval", script], { timeout: 10_000, killSignal: "SIGKILL" });
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", script], {
+    timeout: 10_000,
+    killSignal: "SIGKILL",
+  });
   const [ms] = (await once(child.stdout, "data")) as [Buffer];
   assert.ok(Number(ms.toString()) < 2_000, `${ms.toString()} ms`);
   let text = "";
@@ -115,8 +133,15 @@ test("a reader that stalls blocks nothing, and what was dropped is said when it 
   while (!text.includes('"dropped":')) await once(child.stderr, "data");
   child.stdin.end();
   await once(child, "exit");
-  const lines = text.trim().split("\n").map((line) => JSON.parse(line) as { index?: number; dropped?: number });
+  const lines = text
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { index?: number; dropped?: number });
   const written = lines.filter(({ index }) => index !== undefined);
-  assert.deepEqual(written.map(({ index }) => index), written.map((_, index) => index), "in order, none torn");
+  assert.deepEqual(
+    written.map(({ index }) => index),
+    written.map((_, index) => index),
+    "in order, none torn",
+  );
   assert.equal(written.length + (lines.at(-1)?.dropped ?? 0), 3_000);
 });

@@ -19,7 +19,10 @@ const SECRET_KEYS = [
   "secret",
   "token",
 ];
-const LEVELS: readonly string[] = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] satisfies (Level | "silent")[];
+const LEVELS: readonly string[] = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] satisfies (
+  | Level
+  | "silent"
+)[];
 
 export interface ProcessLogOptions {
   /** `fatal` … `trace` or `silent`; by default SLUICE_LOG_LEVEL, else `info`. */

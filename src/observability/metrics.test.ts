@@ -87,7 +87,9 @@ function parse(text: string): Sample[] {
     while (rest !== "") {
       const label = /^([a-z_]+)="((?:[^"\\\n]|\\["\\n])*)"(?:,|$)/.exec(rest);
       assert.ok(label !== null, `not a label: ${rest}`);
-      labels[label[1] ?? ""] = (label[2] ?? "").replace(/\\(.)/g, (_, escaped: string) => (escaped === "n" ? "\n" : escaped));
+      labels[label[1] ?? ""] = (label[2] ?? "").replace(/\\(.)/g, (_, escaped: string) =>
+        escaped === "n" ? "\n" : escaped,
+      );
       rest = rest.slice(label[0].length);
     }
     samples.push({ name, labels, value: value === "+Inf" ? Number.POSITIVE_INFINITY : Number(value) });
@@ -98,18 +100,39 @@ function parse(text: string): Sample[] {
 /** The sum of a metric's samples that have these labels. */
 function sum(samples: readonly Sample[], name: string, labels: Readonly<Record<string, string>> = {}): number {
   return samples
-    .filter((sample) => sample.name === name && Object.entries(labels).every(([label, value]) => sample.labels[label] === value))
+    .filter(
+      (sample) =>
+        sample.name === name && Object.entries(labels).every(([label, value]) => sample.labels[label] === value),
+    )
     .reduce((total, sample) => total + sample.value, 0);
 }
 
 test("requests are counted by all their labels", () => {
   const { count, text } = setUp();
-  const names = { gateway: "main", domain: "ai.example.com", route: "/v1/*", operation: "chat", consumer: "search", model: "index", provider: "idc", upstreamModel: "index-72b" };
+  const names = {
+    gateway: "main",
+    domain: "ai.example.com",
+    route: "/v1/*",
+    operation: "chat",
+    consumer: "search",
+    model: "index",
+    provider: "idc",
+    upstreamModel: "index-72b",
+  };
   count({ names });
   count({ names });
   count({ names, outcome: "timeout", status: 504 });
   const samples = parse(text());
-  const labels = { gateway: "main", domain: "ai.example.com", route: "/v1/*", operation: "chat", consumer: "search", model: "index", provider: "idc", upstream_model: "index-72b" };
+  const labels = {
+    gateway: "main",
+    domain: "ai.example.com",
+    route: "/v1/*",
+    operation: "chat",
+    consumer: "search",
+    model: "index",
+    provider: "idc",
+    upstream_model: "index-72b",
+  };
   assert.deepEqual(
     samples.filter(({ name }) => name === "sluice_requests_total"),
     [
@@ -122,7 +145,15 @@ test("requests are counted by all their labels", () => {
 test("tokens, bytes, attempts, estimates and errors are summed", () => {
   const { count, text } = setUp();
   const names = { gateway: "main", consumer: "search", model: "index" };
-  const numbers = { promptTokens: 262_960, cachedTokens: 257_955, cacheWriteTokens: 3, completionTokens: 1_744, reasoningTokens: 44, bytesIn: 10, bytesOut: 2 ** 41 };
+  const numbers = {
+    promptTokens: 262_960,
+    cachedTokens: 257_955,
+    cacheWriteTokens: 3,
+    completionTokens: 1_744,
+    reasoningTokens: 44,
+    bytesIn: 10,
+    bytesOut: 2 ** 41,
+  };
   count({ names, numbers, attempts: 3 });
   count({ names, numbers: { promptTokens: 0.5 }, estimated: true });
   count({ names: { ...names, error: "first_token_timeout" }, outcome: "timeout", status: 504, attempts: 0 });
@@ -160,7 +191,10 @@ test("histograms hold every value in the right buckets", () => {
     ["655.36", 2],
     ["+Inf", 3],
   ]);
-  assert.deepEqual(durations.map(([, value]) => value), durations.map(([, value]) => value).toSorted((left, right) => left - right));
+  assert.deepEqual(
+    durations.map(([, value]) => value),
+    durations.map(([, value]) => value).toSorted((left, right) => left - right),
+  );
   assert.equal(sum(samples, "sluice_request_duration_seconds_count", { stream: "false" }), 3);
   assert.ok(Math.abs(sum(samples, "sluice_request_duration_seconds_sum", { stream: "false" }) - 700.020001) < 1e-9);
   assert.equal(sum(samples, "sluice_time_to_first_token_seconds_bucket", { stream: "true", le: "0.1" }), 1);
@@ -181,7 +215,12 @@ test("names may hold anything", () => {
 test("series are bounded: what finds no room is counted as other, and nothing is lost", () => {
   const { count, text, metrics } = setUp({ maxSeries: 100, maxHistogramSeries: 10 });
   for (let index = 0; index < 1_000; index++) {
-    count({ names: { gateway: "main", consumer: `consumer${index}`, model: `model${index}` }, numbers: { promptTokens: 2 }, outcome: index % 2 === 0 ? "ok" : "refused", status: 200 + index });
+    count({
+      names: { gateway: "main", consumer: `consumer${index}`, model: `model${index}` },
+      numbers: { promptTokens: 2 },
+      outcome: index % 2 === 0 ? "ok" : "refused",
+      status: 200 + index,
+    });
   }
   const samples = parse(text());
   const series = samples.filter(({ name }) => name === "sluice_requests_total");
@@ -193,7 +232,10 @@ test("series are bounded: what finds no room is counted as other, and nothing is
   assert.ok(sum(samples, "sluice_requests_total", { consumer: "other", outcome: "refused", gateway: "main" }) > 0);
   assert.equal(sum(samples, "sluice_metrics_overflow_total", { labels: "requests" }), 900);
   assert.equal(sum(samples, "sluice_metrics_overflow_total", { labels: "latency" }), 990);
-  assert.ok([...metrics.render()].every((piece) => piece.length < 65_536), "pieces stay small");
+  assert.ok(
+    [...metrics.render()].every((piece) => piece.length < 65_536),
+    "pieces stay small",
+  );
 });
 
 test("open requests and the fill of the tables are gauges, read at the scrape", () => {

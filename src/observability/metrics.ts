@@ -11,8 +11,12 @@ import type { SeriesLabel } from "./series-table.ts";
 
 // Bucket bounds in seconds: those of the OpenTelemetry GenAI semantic conventions for the duration of an operation,
 // the time to the first token and the time per output token; the duration's go on to ten minutes (long reasoning).
-const DURATION_BOUNDS = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84, 327.68, 655.36];
-const FIRST_TOKEN_BOUNDS = [0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60, 120];
+const DURATION_BOUNDS = [
+  0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84, 327.68, 655.36,
+];
+const FIRST_TOKEN_BOUNDS = [
+  0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60, 120,
+];
 const OUTPUT_TOKEN_BOUNDS = [0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5];
 
 const REQUEST_FIELDS = [
@@ -33,8 +37,19 @@ const USAGE_FIELDS = [
   INTEGER_FIELD.provider,
   INTEGER_FIELD.upstreamModel,
 ] as const;
-const LATENCY_FIELDS = [INTEGER_FIELD.gateway, INTEGER_FIELD.model, INTEGER_FIELD.provider, INTEGER_FIELD.upstreamModel] as const;
-const ERROR_FIELDS = [INTEGER_FIELD.gateway, INTEGER_FIELD.domain, INTEGER_FIELD.model, INTEGER_FIELD.provider, INTEGER_FIELD.error] as const;
+const LATENCY_FIELDS = [
+  INTEGER_FIELD.gateway,
+  INTEGER_FIELD.model,
+  INTEGER_FIELD.provider,
+  INTEGER_FIELD.upstreamModel,
+] as const;
+const ERROR_FIELDS = [
+  INTEGER_FIELD.gateway,
+  INTEGER_FIELD.domain,
+  INTEGER_FIELD.model,
+  INTEGER_FIELD.provider,
+  INTEGER_FIELD.error,
+] as const;
 
 const LABELS = new Map<IntegerField, string>([
   [INTEGER_FIELD.gateway, "gateway"],
@@ -50,9 +65,17 @@ const LABELS = new Map<IntegerField, string>([
 
 /** Counters of the usage table: name, help, and where the amount stands in a record. */
 const USAGE_COUNTERS = [
-  ["sluice_prompt_tokens_total", "Prompt tokens, cached ones and those written to a cache included.", NUMBER_FIELD.promptTokens],
+  [
+    "sluice_prompt_tokens_total",
+    "Prompt tokens, cached ones and those written to a cache included.",
+    NUMBER_FIELD.promptTokens,
+  ],
   ["sluice_cached_prompt_tokens_total", "Prompt tokens read from the provider's cache.", NUMBER_FIELD.cachedTokens],
-  ["sluice_cache_write_prompt_tokens_total", "Prompt tokens written to the provider's cache.", NUMBER_FIELD.cacheWriteTokens],
+  [
+    "sluice_cache_write_prompt_tokens_total",
+    "Prompt tokens written to the provider's cache.",
+    NUMBER_FIELD.cacheWriteTokens,
+  ],
   ["sluice_completion_tokens_total", "Completion tokens, reasoning included.", NUMBER_FIELD.completionTokens],
   ["sluice_reasoning_tokens_total", "Completion tokens spent on reasoning.", NUMBER_FIELD.reasoningTokens],
   ["sluice_request_bytes_total", "Bytes of request bodies received from clients.", NUMBER_FIELD.bytesIn],
@@ -93,7 +116,11 @@ export class Metrics {
     });
     const outcome: SeriesLabel = { label: "outcome", values: "closed", text: (index) => OUTCOMES[index] ?? "" };
     const status: SeriesLabel = { label: "status", values: "closed", text: String };
-    const stream: SeriesLabel = { label: "stream", values: "closed", text: (value) => (value === 1 ? "true" : "false") };
+    const stream: SeriesLabel = {
+      label: "stream",
+      values: "closed",
+      text: (value) => (value === 1 ? "true" : "false"),
+    };
     this.#requests = new SeriesTable([...REQUEST_FIELDS.map(label), outcome, status], 1, maxSeries);
     this.#usage = new SeriesTable(USAGE_FIELDS.map(label), ESTIMATED_AT + 1, maxSeries);
     this.#errors = new SeriesTable(ERROR_FIELDS.map(label), 1, maxSeries);
@@ -101,7 +128,12 @@ export class Metrics {
     const outputTokenAt = firstTokenAt + Histogram.stride(FIRST_TOKEN_BOUNDS);
     const stride = outputTokenAt + Histogram.stride(OUTPUT_TOKEN_BOUNDS);
     this.#latency = new SeriesTable([...LATENCY_FIELDS.map(label), stream], stride, options.maxHistogramSeries ?? 500);
-    this.#duration = new Histogram("sluice_request_duration_seconds", "From the start of a request to its end.", 0, DURATION_BOUNDS);
+    this.#duration = new Histogram(
+      "sluice_request_duration_seconds",
+      "From the start of a request to its end.",
+      0,
+      DURATION_BOUNDS,
+    );
     this.#firstToken = new Histogram(
       "sluice_time_to_first_token_seconds",
       "From the start of a request to the first content token; for a whole answer, to its head.",
@@ -133,9 +165,20 @@ export class Metrics {
   *render(): Generator<string> {
     yield* renderCounter(this.#requests, 0, "sluice_requests_total", "Requests that ended.");
     yield* renderCounter(this.#errors, 0, "sluice_errors_total", "Requests that ended with an error code of Sluice.");
-    for (const [offset, [name, help]] of USAGE_COUNTERS.entries()) yield* renderCounter(this.#usage, offset, name, help);
-    yield* renderCounter(this.#usage, ATTEMPTS_AT, "sluice_upstream_attempts_total", "Hits on upstreams, retries and fallbacks included.");
-    yield* renderCounter(this.#usage, ESTIMATED_AT, "sluice_estimated_usage_requests_total", "Requests whose tokens Sluice counted itself.");
+    for (const [offset, [name, help]] of USAGE_COUNTERS.entries())
+      yield* renderCounter(this.#usage, offset, name, help);
+    yield* renderCounter(
+      this.#usage,
+      ATTEMPTS_AT,
+      "sluice_upstream_attempts_total",
+      "Hits on upstreams, retries and fallbacks included.",
+    );
+    yield* renderCounter(
+      this.#usage,
+      ESTIMATED_AT,
+      "sluice_estimated_usage_requests_total",
+      "Requests whose tokens Sluice counted itself.",
+    );
     yield* this.#duration.render(this.#latency);
     yield* this.#firstToken.render(this.#latency);
     yield* this.#outputToken.render(this.#latency);
@@ -146,7 +189,8 @@ export class Metrics {
   #countRequest(record: UsageRecord): void {
     const tuple = this.#requestTuple;
     const width = REQUEST_FIELDS.length;
-    for (let column = 0; column < width; column++) tuple[column] = record.integer(REQUEST_FIELDS[column] ?? INTEGER_FIELD.gateway);
+    for (let column = 0; column < width; column++)
+      tuple[column] = record.integer(REQUEST_FIELDS[column] ?? INTEGER_FIELD.gateway);
     tuple[width] = record.outcomeIndex;
     tuple[width + 1] = record.integer(INTEGER_FIELD.status);
     const row = this.#requests.row(tuple);
@@ -155,7 +199,8 @@ export class Metrics {
 
   #countUsage(record: UsageRecord): void {
     const tuple = this.#usageTuple;
-    for (let column = 0; column < USAGE_FIELDS.length; column++) tuple[column] = record.integer(USAGE_FIELDS[column] ?? INTEGER_FIELD.gateway);
+    for (let column = 0; column < USAGE_FIELDS.length; column++)
+      tuple[column] = record.integer(USAGE_FIELDS[column] ?? INTEGER_FIELD.gateway);
     const row = this.#usage.row(tuple);
     const values = this.#usage.values;
     for (let counter = 0; counter < ATTEMPTS_AT; counter++) {
@@ -169,7 +214,8 @@ export class Metrics {
   #countError(record: UsageRecord): void {
     if (record.integer(INTEGER_FIELD.error) === 0) return;
     const tuple = this.#errorTuple;
-    for (let column = 0; column < ERROR_FIELDS.length; column++) tuple[column] = record.integer(ERROR_FIELDS[column] ?? INTEGER_FIELD.gateway);
+    for (let column = 0; column < ERROR_FIELDS.length; column++)
+      tuple[column] = record.integer(ERROR_FIELDS[column] ?? INTEGER_FIELD.gateway);
     const row = this.#errors.row(tuple);
     this.#errors.values[row] = (this.#errors.values[row] ?? 0) + 1;
   }
@@ -177,7 +223,8 @@ export class Metrics {
   #observeLatency(record: UsageRecord): void {
     const tuple = this.#latencyTuple;
     const width = LATENCY_FIELDS.length;
-    for (let column = 0; column < width; column++) tuple[column] = record.integer(LATENCY_FIELDS[column] ?? INTEGER_FIELD.gateway);
+    for (let column = 0; column < width; column++)
+      tuple[column] = record.integer(LATENCY_FIELDS[column] ?? INTEGER_FIELD.gateway);
     const stream = record.flag(FLAG.stream);
     tuple[width] = stream ? 1 : 0;
     const row = this.#latency.row(tuple);

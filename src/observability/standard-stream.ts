@@ -19,7 +19,8 @@ export function openStandardStream(stream: 1 | 2): number {
     // A pipe or terminal is opened anew: the inherited one is shared with other processes and has to stay as it is.
     if (stats.isFIFO() || stats.isCharacterDevice()) return openSync(`/proc/self/fd/${stream}`, APPEND_FLAGS);
     // A socket cannot be opened anew; wrapping it has the side effect that is wanted, and Node undoes it at the end.
-    if (stats.isSocket() && !held.has(stream)) held.set(stream, new Socket({ fd: stream, readable: false, writable: true }).unref());
+    if (stats.isSocket() && !held.has(stream))
+      held.set(stream, new Socket({ fd: stream, readable: false, writable: true }).unref());
   } catch {
     // Without a descriptor of our own the inherited one has to do.
   }

@@ -34,7 +34,10 @@ test("healthz lives, readyz says why not", async (context) => {
   let reason: string | undefined = "starting";
   const { url } = await start(context, { isReady: () => reason });
   const health = await fetch(`${url}/healthz`);
-  assert.deepEqual([health.status, health.headers.get("content-type"), await health.json()], [200, "application/json", { status: "ok" }]);
+  assert.deepEqual(
+    [health.status, health.headers.get("content-type"), await health.json()],
+    [200, "application/json", { status: "ok" }],
+  );
   const starting = await fetch(`${url}/readyz`);
   assert.deepEqual([starting.status, await starting.json()], [503, { status: "not_ready", reason: "starting" }]);
   reason = undefined;
@@ -124,14 +127,22 @@ test("other paths are 404 and other methods 405, as JSON", async (context) => {
 
 test("large headers and garbage are refused, and the server goes on", async (context) => {
   const { url, port } = await start(context);
-  assert.match(await raw(port, `GET /healthz HTTP/1.1\r\nhost: x\r\nx: ${"y".repeat(20_000)}\r\n\r\n`), /^HTTP\/1.1 431 /);
+  assert.match(
+    await raw(port, `GET /healthz HTTP/1.1\r\nhost: x\r\nx: ${"y".repeat(20_000)}\r\n\r\n`),
+    /^HTTP\/1.1 431 /,
+  );
   assert.match(await raw(port, "\u0000\u0001 nonsense\r\n\r\n"), /^HTTP\/1.1 400 /);
   assert.equal((await fetch(`${url}/healthz`)).status, 200);
 });
 
 test("a port in use is an error that says so", async (context) => {
   const { port } = await start(context);
-  const second = new AdminServer({ isReady: () => undefined, renderMetrics: () => [], metricsContentType: "", onError: () => {} });
+  const second = new AdminServer({
+    isReady: () => undefined,
+    renderMetrics: () => [],
+    metricsContentType: "",
+    onError: () => {},
+  });
   await assert.rejects(second.listen({ host: "127.0.0.1", port }), { code: "EADDRINUSE" });
 });
 

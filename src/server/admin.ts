@@ -94,7 +94,9 @@ export class AdminServer {
 
   #readiness(): Answer {
     const reason = this.#services.isReady();
-    return reason === undefined ? { status: 200, body: { status: "ready" } } : { status: 503, body: { status: "not_ready", reason } };
+    return reason === undefined
+      ? { status: 200, body: { status: "ready" } }
+      : { status: 503, body: { status: "not_ready", reason } };
   }
 
   async #sendMetrics(request: IncomingMessage, response: ServerResponse): Promise<void> {
