@@ -129,11 +129,7 @@ export interface Tool {
   extra?: Extra;
 }
 
-export type ToolChoice =
-  | { kind: "auto" }
-  | { kind: "none" }
-  | { kind: "required" }
-  | { kind: "tool"; name: string };
+export type ToolChoice = { kind: "auto" } | { kind: "none" } | { kind: "required" } | { kind: "tool"; name: string };
 
 export type ResponseFormat =
   | { kind: "text" }

@@ -49,7 +49,12 @@ const CASES: readonly Case[] = [
     body: '{"detail":[{"type":"missing","loc":["body","messages",0,"content"],"msg":"Field required"}]}',
     expected: { message: "messages[0].content: Field required", param: "messages[0].content" },
   },
-  { name: "Ollama", status: 404, body: '{"error":"model \'x\' not found"}', expected: { message: "model 'x' not found" } },
+  {
+    name: "Ollama",
+    status: 404,
+    body: '{"error":"model \'x\' not found"}',
+    expected: { message: "model 'x' not found" },
+  },
   {
     name: "TGI",
     status: 422,
@@ -74,8 +79,18 @@ const CASES: readonly Case[] = [
     body: '{"base_resp":{"status_code":1004,"status_msg":"not authorized"}}',
     expected: { message: "not authorized", code: "1004" },
   },
-  { name: "AWS", status: 403, body: '{"Message":"forbidden"}', expected: { message: "forbidden", type: "permission_error" } },
-  { name: "plain text", status: 503, body: "no healthy upstream", expected: { message: "no healthy upstream", type: "server_error" } },
+  {
+    name: "AWS",
+    status: 403,
+    body: '{"Message":"forbidden"}',
+    expected: { message: "forbidden", type: "permission_error" },
+  },
+  {
+    name: "plain text",
+    status: 503,
+    body: "no healthy upstream",
+    expected: { message: "no healthy upstream", type: "server_error" },
+  },
   {
     name: "plain text with an address",
     status: 502,

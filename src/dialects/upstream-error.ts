@@ -88,7 +88,10 @@ function wordsOf(object: JsonObject): Words | undefined {
 
 function messageOf(object: JsonObject): string | undefined {
   return (
-    asString(object["message"]) ?? asString(object["Message"]) ?? asString(object["msg"]) ?? asString(object["error_msg"])
+    asString(object["message"]) ??
+    asString(object["Message"]) ??
+    asString(object["msg"]) ??
+    asString(object["error_msg"])
   );
 }
 
@@ -99,7 +102,10 @@ function wordsOfDetail(detail: JsonValue): Words {
   if (first === undefined) return {};
   const inner = asObject(first["error"]) ?? first;
   const way = Array.isArray(first["loc"]) ? first["loc"].filter((step) => step !== "body") : [];
-  const param = way.map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`)).join("").replace(/^\./, "");
+  const param = way
+    .map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`))
+    .join("")
+    .replace(/^\./, "");
   const text = messageOf(inner);
   if (param === "") return { message: text, type: inner["type"], code: inner["code"] };
   return { message: `${param}: ${text ?? "invalid"}`, param };

@@ -41,7 +41,10 @@ function stringOr(value: JsonValue | undefined, fallback: string): string {
 function decodeChoice(choice: JsonObject): ChatChoice {
   const message = isObject(choice["message"]) ? choice["message"] : {};
   const content = partsOf(message, readPiece(message));
-  const finish = decodeFinish(choice, content.some((part) => part.kind === "toolCall"));
+  const finish = decodeFinish(
+    choice,
+    content.some((part) => part.kind === "toolCall"),
+  );
   const { logprobs } = choice;
   return {
     content,
@@ -90,7 +93,9 @@ function reasoningParts({ reasoning, reasoningWords, details }: AnswerPiece): Re
 function decodeCall(value: JsonObject): ToolCallPart {
   const { id, name, arguments: text, rest } = readCall(value);
   const part: ToolCallPart = { kind: "toolCall", id: id === "" ? freshCallId() : id, name, arguments: text };
-  if (Object.keys(rest).length > 0) part.extra = { dialect: "openai", fields: rest };
+  // only a stream counts its calls; a whole answer that does so all the same gets it back
+  const fields = value["index"] === undefined ? rest : { ...rest, index: value["index"] };
+  if (Object.keys(fields).length > 0) part.extra = { dialect: "openai", fields };
   return part;
 }
 

@@ -7,7 +7,7 @@
  */
 import type { JsonObject } from "../../lib/json.ts";
 import type { CacheControl, Extra } from "../form.ts";
-import { FieldReader, hintsOf, invalidValue } from "./fields.ts";
+import { type FieldReader, hintsOf, invalidValue } from "./fields.ts";
 
 /** The words for a marker; `putBack` leaves them to this file. */
 export const CACHE_MARKER_KEYS: ReadonlySet<string> = new Set(["cache_control", "prompt_cache_breakpoint"]);

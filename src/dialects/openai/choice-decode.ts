@@ -63,7 +63,13 @@ export class ChoiceDecoder {
     let logprobs: JsonValue | undefined = choice["logprobs"] ?? undefined;
     if (piece.text !== "") {
       const part = this.#openPart("text", out);
-      out.push({ kind: "text", choice: this.#choice, part, text: piece.text, ...(logprobs === undefined ? {} : { logprobs }) });
+      out.push({
+        kind: "text",
+        choice: this.#choice,
+        part,
+        text: piece.text,
+        ...(logprobs === undefined ? {} : { logprobs }),
+      });
       logprobs = undefined;
     }
     if (piece.refusal !== "") {
@@ -162,7 +168,8 @@ export class ChoiceDecoder {
     const last = this.#calls.at(-1);
     if (index !== undefined) {
       const known = this.#calls.findLast((call) => call.index === index);
-      const other = piece.id !== "" && known !== undefined && known.id !== "" && known.id !== piece.id && piece.name !== "";
+      const other =
+        piece.id !== "" && known !== undefined && known.id !== "" && known.id !== piece.id && piece.name !== "";
       return other ? undefined : known;
     }
     if (piece.id !== "") return this.#calls.find((call) => call.id === piece.id);

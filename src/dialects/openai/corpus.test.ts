@@ -6,7 +6,12 @@ const WEATHER = {
   function: {
     name: "get_weather",
     description: "Weather of a city",
-    parameters: { type: "object", properties: { city: { type: "string" } }, required: ["city"], additionalProperties: false },
+    parameters: {
+      type: "object",
+      properties: { city: { type: "string" } },
+      required: ["city"],
+      additionalProperties: false,
+    },
     strict: true,
   },
 };
@@ -129,11 +134,25 @@ export const REQUESTS: Readonly<Record<string, JsonObject>> = {
         ],
       },
       { role: "tool", tool_call_id: "call_1", content: "sunny", name: "get_weather" },
-      { role: "tool", tool_call_id: "call_2", content: [{ type: "text", text: "rain" }, { type: "text", text: "wind" }] },
+      {
+        role: "tool",
+        tool_call_id: "call_2",
+        content: [
+          { type: "text", text: "rain" },
+          { type: "text", text: "wind" },
+        ],
+      },
       { role: "tool", tool_call_id: "call_3", content: "" },
-      { role: "assistant", content: "", tool_calls: [{ id: "c", type: "function", function: { name: "f", arguments: "" } }] },
+      {
+        role: "assistant",
+        content: "",
+        tool_calls: [{ id: "c", type: "function", function: { name: "f", arguments: "" } }],
+      },
       { role: "tool", tool_call_id: "c", content: [] },
-      { role: "assistant", tool_calls: [{ id: "d", type: "function", function: { name: "f", arguments: "{bad" }, x: 1 }] },
+      {
+        role: "assistant",
+        tool_calls: [{ id: "d", type: "function", function: { name: "f", arguments: "{bad" }, x: 1 }],
+      },
       { role: "tool", tool_call_id: "d", content: "no" },
     ],
     tools: [
@@ -145,13 +164,21 @@ export const REQUESTS: Readonly<Record<string, JsonObject>> = {
     tool_choice: "auto",
     parallel_tool_calls: false,
   },
-  "a named tool": { model: "m", messages: HI, tools: [WEATHER], tool_choice: { type: "function", function: { name: "get_weather" } } },
+  "a named tool": {
+    model: "m",
+    messages: HI,
+    tools: [WEATHER],
+    tool_choice: { type: "function", function: { name: "get_weather" } },
+  },
   "a custom tool by name": { model: "m", messages: HI, tool_choice: { type: "custom", custom: { name: "sql" } } },
   "allowed tools": {
     model: "m",
     messages: HI,
     tools: [WEATHER],
-    tool_choice: { type: "allowed_tools", allowed_tools: { mode: "auto", tools: [{ type: "function", function: { name: "get_weather" } }] } },
+    tool_choice: {
+      type: "allowed_tools",
+      allowed_tools: { mode: "auto", tools: [{ type: "function", function: { name: "get_weather" } }] },
+    },
   },
   "an engine's tool choice": { model: "m", messages: HI, tool_choice: "any" },
   "the former functions": {
@@ -169,11 +196,25 @@ export const REQUESTS: Readonly<Record<string, JsonObject>> = {
     model: "m",
     messages: [
       ...HI,
-      { role: "assistant", content: "Hello", refusal: null, annotations: [], audio: null, function_call: null, tool_calls: null, parsed: null },
+      {
+        role: "assistant",
+        content: "Hello",
+        refusal: null,
+        annotations: [],
+        audio: null,
+        function_call: null,
+        tool_calls: null,
+        parsed: null,
+      },
       {
         role: "assistant",
         content: "See here",
-        annotations: [{ type: "url_citation", url_citation: { start_index: 0, end_index: 8, url: "https://example.com", title: "x" } }],
+        annotations: [
+          {
+            type: "url_citation",
+            url_citation: { start_index: 0, end_index: 8, url: "https://example.com", title: "x" },
+          },
+        ],
         tool_calls: [],
       },
     ],
@@ -183,7 +224,13 @@ export const REQUESTS: Readonly<Record<string, JsonObject>> = {
     messages: [
       ...HI,
       { role: "assistant", content: null, refusal: "No." },
-      { role: "assistant", content: [{ type: "text", text: "I think:" }, { type: "refusal", refusal: "no." }] },
+      {
+        role: "assistant",
+        content: [
+          { type: "text", text: "I think:" },
+          { type: "refusal", refusal: "no." },
+        ],
+      },
       { role: "assistant", content: [] },
       { role: "assistant", refusal: "" },
       { role: "assistant", content: "spoken", audio: { id: "audio_1" } },
@@ -209,7 +256,14 @@ export const REQUESTS: Readonly<Record<string, JsonObject>> = {
         content: "Hello",
         reasoning: "Greet.",
         reasoning_details: [
-          { type: "reasoning.text", text: "Greet.", signature: "c2ln", id: null, format: "anthropic-claude-v1", index: 0 },
+          {
+            type: "reasoning.text",
+            text: "Greet.",
+            signature: "c2ln",
+            id: null,
+            format: "anthropic-claude-v1",
+            index: 0,
+          },
           { type: "reasoning.encrypted", data: "b3BhcXVl", id: "rs_1", format: "openai-responses-v1", index: 1 },
           { type: "reasoning.summary", summary: "Thought.", format: "unknown" },
           { type: "reasoning.text", text: "", signature: "c2ln" },
@@ -230,7 +284,12 @@ export const REQUESTS: Readonly<Record<string, JsonObject>> = {
     ],
     reasoning: { effort: "high", exclude: false },
   },
-  "a reasoning budget": { model: "m", messages: HI, reasoning: { max_tokens: 2000 }, thinking: { type: "enabled", budget_tokens: 2000 } },
+  "a reasoning budget": {
+    model: "m",
+    messages: HI,
+    reasoning: { max_tokens: 2000 },
+    thinking: { type: "enabled", budget_tokens: 2000 },
+  },
   "thinking off": { model: "glm", messages: HI, thinking: { type: "disabled" } },
   "no reasoning": { model: "gpt-5.1", messages: HI, reasoning_effort: "none" },
   "cache markers of other vendors": {
@@ -239,9 +298,18 @@ export const REQUESTS: Readonly<Record<string, JsonObject>> = {
       { role: "system", content: [{ type: "text", text: "Long", cache_control: { type: "ephemeral", ttl: "1h" } }] },
       { role: "user", content: "Long too", cache_control: { type: "ephemeral" } },
       { role: "assistant", content: "Yes", cache_control: { type: "ephemeral" } },
-      { role: "assistant", content: null, tool_calls: [{ id: "c", type: "function", function: { name: "f", arguments: "{}" } }] },
+      {
+        role: "assistant",
+        content: null,
+        tool_calls: [{ id: "c", type: "function", function: { name: "f", arguments: "{}" } }],
+      },
       { role: "tool", tool_call_id: "c", content: "1", cache_control: { type: "ephemeral" } },
-      { role: "user", content: [{ type: "image_url", image_url: { url: "https://example.com/a.png" }, cache_control: { type: "ephemeral" } }] },
+      {
+        role: "user",
+        content: [
+          { type: "image_url", image_url: { url: "https://example.com/a.png" }, cache_control: { type: "ephemeral" } },
+        ],
+      },
     ],
     tools: [
       { ...WEATHER, cache_control: { type: "ephemeral" } },
@@ -252,7 +320,10 @@ export const REQUESTS: Readonly<Record<string, JsonObject>> = {
   "cache markers of OpenAI": {
     model: "gpt-5.6",
     messages: [
-      { role: "user", content: [{ type: "text", text: "Long", prompt_cache_breakpoint: { mode: "explicit", ttl: "12h" } }] },
+      {
+        role: "user",
+        content: [{ type: "text", text: "Long", prompt_cache_breakpoint: { mode: "explicit", ttl: "12h" } }],
+      },
       { role: "user", content: [{ type: "text", text: "x", prompt_cache_breakpoint: { mode: "explicit" } }] },
     ],
   },
@@ -264,11 +335,23 @@ export const REQUESTS: Readonly<Record<string, JsonObject>> = {
       json_schema: { name: "person", description: "One", schema: { type: "object" }, strict: true },
     },
   },
-  "a schema loosely": { model: "m", messages: HI, response_format: { type: "json_schema", json_schema: { name: "p", schema: {}, strict: null } } },
+  "a schema loosely": {
+    model: "m",
+    messages: HI,
+    response_format: { type: "json_schema", json_schema: { name: "p", schema: {}, strict: null } },
+  },
   json: { model: "m", messages: HI, response_format: { type: "json_object" } },
   text: { model: "m", messages: HI, response_format: { type: "text" } },
-  "an engine's format": { model: "m", messages: HI, response_format: { type: "structural_tag", structures: [], triggers: [] } },
-  "json with a schema, as an engine has it": { model: "m", messages: HI, response_format: { type: "json_object", schema: { type: "object" } } },
+  "an engine's format": {
+    model: "m",
+    messages: HI,
+    response_format: { type: "structural_tag", structures: [], triggers: [] },
+  },
+  "json with a schema, as an engine has it": {
+    model: "m",
+    messages: HI,
+    response_format: { type: "json_object", schema: { type: "object" } },
+  },
 };
 
 const USAGE = { prompt_tokens: 9, completion_tokens: 3, total_tokens: 12 };
@@ -291,7 +374,12 @@ export const ANSWERS: Readonly<Record<string, JsonObject>> = {
     usage: {
       ...USAGE,
       prompt_tokens_details: { cached_tokens: 4, audio_tokens: 0, cache_write_tokens: 2 },
-      completion_tokens_details: { reasoning_tokens: 1, audio_tokens: 0, accepted_prediction_tokens: 0, rejected_prediction_tokens: 0 },
+      completion_tokens_details: {
+        reasoning_tokens: 1,
+        audio_tokens: 0,
+        accepted_prediction_tokens: 0,
+        rejected_prediction_tokens: 0,
+      },
     },
     service_tier: "default",
     system_fingerprint: "fp_1",
@@ -333,7 +421,13 @@ export const ANSWERS: Readonly<Record<string, JsonObject>> = {
     created: 1730000001,
     model: "m",
     choices: [
-      { index: 0, message: { role: "assistant", content: "1 2", reasoning: "a", reasoning_content: "a", tool_calls: [] }, logprobs: null, finish_reason: "stop", stop_reason: "###" },
+      {
+        index: 0,
+        message: { role: "assistant", content: "1 2", reasoning: "a", reasoning_content: "a", tool_calls: [] },
+        logprobs: null,
+        finish_reason: "stop",
+        stop_reason: "###",
+      },
     ],
     usage: USAGE,
   },
@@ -349,7 +443,12 @@ export const ANSWERS: Readonly<Record<string, JsonObject>> = {
         logprobs: { content: [{ token: "a", logprob: -0.1, bytes: [97], top_logprobs: [] }], refusal: null },
         finish_reason: "length",
       },
-      { index: 1, message: { role: "assistant", content: null, refusal: "No." }, logprobs: null, finish_reason: "content_filter" },
+      {
+        index: 1,
+        message: { role: "assistant", content: null, refusal: "No." },
+        logprobs: null,
+        finish_reason: "content_filter",
+      },
       { index: 2, message: { role: "assistant", content: "" }, finish_reason: null },
     ],
   },
@@ -361,7 +460,12 @@ export const ANSWERS: Readonly<Record<string, JsonObject>> = {
     choices: [
       {
         index: 0,
-        message: { role: "assistant", content: null, refusal: null, tool_calls: [{ id: "c", type: "function", function: { name: "f", arguments: "{}" } }] },
+        message: {
+          role: "assistant",
+          content: null,
+          refusal: null,
+          tool_calls: [{ id: "c", type: "function", function: { name: "f", arguments: "{}" } }],
+        },
         logprobs: null,
         finish_reason: "stop",
       },
@@ -374,9 +478,29 @@ export const ANSWERS: Readonly<Record<string, JsonObject>> = {
     created: 1730000001,
     model: "m",
     choices: [
-      { index: 0, message: { role: "assistant", content: null, tool_calls: [{ id: "c", type: "custom", custom: { name: "sql", input: "SELECT" } }] }, finish_reason: "tool_calls" },
-      { index: 1, message: { role: "assistant", content: null, audio: { id: "a", data: "AA==", expires_at: 1, transcript: "Hi" } }, finish_reason: "stop" },
-      { index: 2, message: { role: "assistant", content: null, function_call: { name: "f", arguments: "{}" } }, finish_reason: "function_call" },
+      {
+        index: 0,
+        message: {
+          role: "assistant",
+          content: null,
+          tool_calls: [{ id: "c", type: "custom", custom: { name: "sql", input: "SELECT" } }],
+        },
+        finish_reason: "tool_calls",
+      },
+      {
+        index: 1,
+        message: {
+          role: "assistant",
+          content: null,
+          audio: { id: "a", data: "AA==", expires_at: 1, transcript: "Hi" },
+        },
+        finish_reason: "stop",
+      },
+      {
+        index: 2,
+        message: { role: "assistant", content: null, function_call: { name: "f", arguments: "{}" } },
+        finish_reason: "function_call",
+      },
     ],
   },
   OpenRouter: {
@@ -411,7 +535,14 @@ export const ANSWERS: Readonly<Record<string, JsonObject>> = {
     object: "chat.completion",
     created: 1730000001,
     model: "m",
-    choices: [{ index: 0, message: { role: "assistant", content: "Hi", reasoning_content: "Greet" }, logprobs: null, finish_reason: "insufficient_system_resource" }],
+    choices: [
+      {
+        index: 0,
+        message: { role: "assistant", content: "Hi", reasoning_content: "Greet" },
+        logprobs: null,
+        finish_reason: "insufficient_system_resource",
+      },
+    ],
     usage: { ...USAGE, prompt_cache_hit_tokens: 5, prompt_cache_miss_tokens: 4 },
     system_fingerprint: "fp",
   },

@@ -57,7 +57,7 @@ export class EventTemplate {
     const segments = this.#segments;
     let segment = segments[0]!;
     let at = start + this.#firstHole - segment.length;
-    for (let index = 0; ; ) {
+    for (let index = 0; ;) {
       const { length } = segment;
       if (at + length > end) return false;
       for (let offset = 0; offset < length; offset++) if (buffer[at + offset] !== segment[offset]) return false;

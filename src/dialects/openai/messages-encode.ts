@@ -50,7 +50,8 @@ function encodeSpoken(message: Message, paths: readonly string[], context: PartC
   if (rest.length === 0 && results.length > 0) return results;
   const spoken: JsonObject = { role: roleOf(message) };
   // a content that came as null is put back
-  if (rest.length > 0 || hintsOf(message.extra)["content"] !== null) spoken["content"] = contentOf(rest, message, context);
+  if (rest.length > 0 || hintsOf(message.extra)["content"] !== null)
+    spoken["content"] = contentOf(rest, message, context);
   if (message.name !== undefined) spoken["name"] = message.name;
   encodeCacheMarker(spoken, message.content.at(-1)?.cacheControl, message.extra, undefined);
   putBack(spoken, message.extra, MESSAGE_WORDED);

@@ -39,7 +39,10 @@ export function decodeReasoning(reader: FieldReader, others: ContentPart[]): Con
     reader.hint(word, value);
     text ??= value;
   }
-  for (const [word, decode] of [["reasoning_details", decodeDetail], ["thinking_blocks", decodeBlock]] as const) {
+  for (const [word, decode] of [
+    ["reasoning_details", decodeDetail],
+    ["thinking_blocks", decodeBlock],
+  ] as const) {
     const list = reader.array(word);
     if (list === undefined) continue;
     reader.hint(word, []);
@@ -106,7 +109,12 @@ function decodeBlock(value: JsonValue, path: string): Placed {
  * @param hints of the message, which tell the words that it came in
  * @param own the message came in this dialect
  */
-export function encodeReasoning(target: JsonObject, parts: readonly ContentPart[], hints: JsonObject, own: boolean): void {
+export function encodeReasoning(
+  target: JsonObject,
+  parts: readonly ContentPart[],
+  hints: JsonObject,
+  own: boolean,
+): void {
   const reasoning: { part: ReasoningPart; place: number }[] = [];
   parts.forEach((part, index) => {
     if (part.kind === "reasoning") reasoning.push({ part, place: index });

@@ -15,12 +15,7 @@ import { decodeTools } from "./tools.ts";
  * What only OpenAI's own machinery reads: where prompts are cached, a guess at the answer that makes it faster.
  * The answer is the same without them.
  */
-const WITHOUT_EFFECT_ELSEWHERE = [
-  "prompt_cache_key",
-  "prompt_cache_options",
-  "prompt_cache_retention",
-  "prediction",
-];
+const WITHOUT_EFFECT_ELSEWHERE = ["prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "prediction"];
 
 /** @throws SluiceError `invalid_request` naming the field */
 export function decodeChatRequest(body: JsonObject): ChatRequest {

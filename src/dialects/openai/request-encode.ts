@@ -47,7 +47,8 @@ export function encodeChatRequest(request: ChatRequest, dropUnsupported: boolean
   encodeLimit(body, request, hints, traits);
   encodeSampling(body, request);
   if (request.stop !== undefined) {
-    body["stop"] = typeof hints["stop"] === "string" && request.stop.length === 1 ? (request.stop[0] ?? "") : request.stop;
+    body["stop"] =
+      typeof hints["stop"] === "string" && request.stop.length === 1 ? (request.stop[0] ?? "") : request.stop;
   }
   encodeEndUser(body, request, hints);
   encodeStream(body, request, hints);

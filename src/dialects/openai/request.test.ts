@@ -29,12 +29,26 @@ test("a stream is asked for its usage, whatever the client wants to see", () => 
 test("the form says what the wire said", () => {
   const form = decodeChatRequest(REQUESTS["reasoning as aggregators have it"] ?? {});
   assert.deepEqual(
-    form.messages[1]?.content.map((part) => (part.kind === "reasoning" ? [part.text, part.signature, part.redacted] : part.kind)),
-    [["Greet.", "c2ln", undefined], ["", undefined, "b3BhcXVl"], ["Thought.", undefined, undefined], ["", "c2ln", undefined], "text"],
+    form.messages[1]?.content.map((part) =>
+      part.kind === "reasoning" ? [part.text, part.signature, part.redacted] : part.kind,
+    ),
+    [
+      ["Greet.", "c2ln", undefined],
+      ["", undefined, "b3BhcXVl"],
+      ["Thought.", undefined, undefined],
+      ["", "c2ln", undefined],
+      "text",
+    ],
   );
   const cached = decodeChatRequest(REQUESTS["cache markers of other vendors"] ?? {});
-  assert.deepEqual(cached.messages.map((message) => message.content.at(-1)?.cacheControl), [{ ttl: "1h" }, {}, {}, undefined, {}, {}]);
-  assert.deepEqual(cached.tools?.map((tool) => tool.cacheControl), [{}, {}]);
+  assert.deepEqual(
+    cached.messages.map((message) => message.content.at(-1)?.cacheControl),
+    [{ ttl: "1h" }, {}, {}, undefined, {}, {}],
+  );
+  assert.deepEqual(
+    cached.tools?.map((tool) => tool.cacheControl),
+    [{}, {}],
+  );
 });
 
 test("reasoning goes where its index says", () => {
@@ -50,7 +64,10 @@ test("reasoning goes where its index says", () => {
       },
     ],
   });
-  assert.deepEqual(form.messages[0]?.content.map((part) => part.kind), ["reasoning", "text", "reasoning", "toolCall"]);
+  assert.deepEqual(
+    form.messages[0]?.content.map((part) => part.kind),
+    ["reasoning", "text", "reasoning", "toolCall"],
+  );
 });
 
 function minimal(): JsonObject {
@@ -81,7 +98,10 @@ const REFUSED: readonly (readonly [body: JsonObject, field: string])[] = [
   [withMessage({ role: "tool", content: "x" }), "messages[1].tool_call_id"],
   [withMessage({ role: "tool", tool_call_id: "c" }), "messages[1].content"],
   [withMessage({ role: "assistant", tool_calls: {} }), "messages[1].tool_calls"],
-  [withMessage({ role: "assistant", tool_calls: [{ function: { name: "f", arguments: "" } }] }), "messages[1].tool_calls[0].id"],
+  [
+    withMessage({ role: "assistant", tool_calls: [{ function: { name: "f", arguments: "" } }] }),
+    "messages[1].tool_calls[0].id",
+  ],
   [withMessage({ role: "assistant", tool_calls: [{ id: "c" }] }), "messages[1].tool_calls[0].function"],
   [
     withMessage({ role: "assistant", tool_calls: [{ id: "c", function: { name: "f", arguments: {} } }] }),
@@ -89,7 +109,10 @@ const REFUSED: readonly (readonly [body: JsonObject, field: string])[] = [
   ],
   [withMessage({ role: "assistant", reasoning_content: 7 }), "messages[1].reasoning_content"],
   [withMessage({ role: "assistant", reasoning_details: [{ type: 7 }] }), "messages[1].reasoning_details[0].type"],
-  [withMessage({ role: "assistant", thinking_blocks: [{ type: "thinking" }] }), "messages[1].thinking_blocks[0].thinking"],
+  [
+    withMessage({ role: "assistant", thinking_blocks: [{ type: "thinking" }] }),
+    "messages[1].thinking_blocks[0].thinking",
+  ],
   [withMessage({ role: "function", content: "x" }), "messages[1].name"],
   [withPart({ text: "x" }), "messages[1].content[0].type"],
   [withPart({ type: "text" }), "messages[1].content[0].text"],
@@ -99,7 +122,10 @@ const REFUSED: readonly (readonly [body: JsonObject, field: string])[] = [
   [withPart({ type: "file", file: {} }), "messages[1].content[0].file.file_data"],
   [withPart({ type: "file", file: { file_id: "a", file_data: "b" } }), "messages[1].content[0].file"],
   [withPart({ type: "text", text: "x", cache_control: { type: "x" } }), "messages[1].content[0].cache_control.type"],
-  [withPart({ type: "text", text: "x", cache_control: { type: "ephemeral", ttl: "2h" } }), "messages[1].content[0].cache_control.ttl"],
+  [
+    withPart({ type: "text", text: "x", cache_control: { type: "ephemeral", ttl: "2h" } }),
+    "messages[1].content[0].cache_control.ttl",
+  ],
   [{ ...minimal(), stream: "yes" }, "stream"],
   [{ ...minimal(), stream_options: { include_usage: 1 } }, "stream_options.include_usage"],
   [{ ...minimal(), temperature: "hot" }, "temperature"],
@@ -115,7 +141,10 @@ const REFUSED: readonly (readonly [body: JsonObject, field: string])[] = [
   [{ ...minimal(), tools: [{}] }, "tools[0].type"],
   [{ ...minimal(), tools: [{ type: "function" }] }, "tools[0].function"],
   [{ ...minimal(), tools: [{ type: "function", function: { name: "" } }] }, "tools[0].function.name"],
-  [{ ...minimal(), tools: [{ type: "function", function: { name: "f", parameters: [] } }] }, "tools[0].function.parameters"],
+  [
+    { ...minimal(), tools: [{ type: "function", function: { name: "f", parameters: [] } }] },
+    "tools[0].function.parameters",
+  ],
   [{ ...minimal(), tool_choice: 7 }, "tool_choice"],
   [{ ...minimal(), tool_choice: {} }, "tool_choice.type"],
   [{ ...minimal(), tool_choice: { type: "function", function: {} } }, "tool_choice.function.name"],
@@ -167,8 +196,16 @@ interface Mapping {
 
 const MAPPED: readonly Mapping[] = [
   { name: "a limit for an engine", form: { maxOutputTokens: 9 }, wire: { max_tokens: 9 } },
-  { name: "a limit for a reasoning model", form: { model: "o3-mini", maxOutputTokens: 9 }, wire: { max_completion_tokens: 9 } },
-  { name: "a limit for a newer model", form: { model: "openai/gpt-5.1", maxOutputTokens: 9 }, wire: { max_completion_tokens: 9 } },
+  {
+    name: "a limit for a reasoning model",
+    form: { model: "o3-mini", maxOutputTokens: 9 },
+    wire: { max_completion_tokens: 9 },
+  },
+  {
+    name: "a limit for a newer model",
+    form: { model: "openai/gpt-5.1", maxOutputTokens: 9 },
+    wire: { max_completion_tokens: 9 },
+  },
   { name: "a limit for an open model", form: { model: "gpt-oss-120b", maxOutputTokens: 9 }, wire: { max_tokens: 9 } },
   { name: "a limit for an older model", form: { model: "gpt-4o", maxOutputTokens: 9 }, wire: { max_tokens: 9 } },
   { name: "top_k", form: { topK: 5 }, wire: { top_k: 5 } },
@@ -179,14 +216,38 @@ const MAPPED: readonly Mapping[] = [
     form: { endUser: "u".repeat(65) },
     wire: { user: hash("sha256", "u".repeat(65)) },
   },
-  { name: "a small budget", form: { reasoning: { enabled: true, budgetTokens: 1024 } }, wire: { reasoning_effort: "low" } },
-  { name: "a budget", form: { reasoning: { enabled: true, budgetTokens: 8192 } }, wire: { reasoning_effort: "medium" } },
-  { name: "a large budget", form: { reasoning: { enabled: true, budgetTokens: 32_000 } }, wire: { reasoning_effort: "high" } },
-  { name: "an effort", form: { reasoning: { enabled: true, effort: "max", budgetTokens: 1024 } }, wire: { reasoning_effort: "max" } },
+  {
+    name: "a small budget",
+    form: { reasoning: { enabled: true, budgetTokens: 1024 } },
+    wire: { reasoning_effort: "low" },
+  },
+  {
+    name: "a budget",
+    form: { reasoning: { enabled: true, budgetTokens: 8192 } },
+    wire: { reasoning_effort: "medium" },
+  },
+  {
+    name: "a large budget",
+    form: { reasoning: { enabled: true, budgetTokens: 32_000 } },
+    wire: { reasoning_effort: "high" },
+  },
+  {
+    name: "an effort",
+    form: { reasoning: { enabled: true, effort: "max", budgetTokens: 1024 } },
+    wire: { reasoning_effort: "max" },
+  },
   { name: "thinking left to the model", form: { reasoning: { enabled: true } }, wire: {} },
   { name: "no thinking, for an engine", form: { reasoning: { enabled: false } }, wire: {} },
-  { name: "no thinking, for gpt-5.1", form: { model: "gpt-5.1", reasoning: { enabled: false } }, wire: { reasoning_effort: "none" } },
-  { name: "no thinking, for gpt-5", form: { model: "gpt-5-mini", reasoning: { enabled: false } }, wire: { reasoning_effort: "minimal" } },
+  {
+    name: "no thinking, for gpt-5.1",
+    form: { model: "gpt-5.1", reasoning: { enabled: false } },
+    wire: { reasoning_effort: "none" },
+  },
+  {
+    name: "no thinking, for gpt-5",
+    form: { model: "gpt-5-mini", reasoning: { enabled: false } },
+    wire: { reasoning_effort: "minimal" },
+  },
   {
     name: "a schema without a name",
     form: { responseFormat: { kind: "schema", schema: { type: "object" } } },
@@ -194,8 +255,16 @@ const MAPPED: readonly Mapping[] = [
   },
   {
     name: "tools",
-    form: { tools: [{ kind: "function", name: "f", parameters: {} }], toolChoice: { kind: "required" }, parallelToolCalls: false },
-    wire: { tools: [{ type: "function", function: { name: "f", parameters: {} } }], tool_choice: "required", parallel_tool_calls: false },
+    form: {
+      tools: [{ kind: "function", name: "f", parameters: {} }],
+      toolChoice: { kind: "required" },
+      parallelToolCalls: false,
+    },
+    wire: {
+      tools: [{ type: "function", function: { name: "f", parameters: {} } }],
+      tool_choice: "required",
+      parallel_tool_calls: false,
+    },
   },
 ];
 
@@ -213,11 +282,23 @@ interface MessageMapping {
 }
 
 const MAPPED_MESSAGES: readonly MessageMapping[] = [
-  { name: "one text is a plain string", form: [{ role: "user", content: [TEXT] }], wire: [{ role: "user", content: "Hi" }] },
+  {
+    name: "one text is a plain string",
+    form: [{ role: "user", content: [TEXT] }],
+    wire: [{ role: "user", content: "Hi" }],
+  },
   {
     name: "several texts are parts",
     form: [{ role: "system", content: [TEXT, TEXT] }],
-    wire: [{ role: "system", content: [{ type: "text", text: "Hi" }, { type: "text", text: "Hi" }] }],
+    wire: [
+      {
+        role: "system",
+        content: [
+          { type: "text", text: "Hi" },
+          { type: "text", text: "Hi" },
+        ],
+      },
+    ],
   },
   {
     name: "cache markers mean nothing to a server that caches by itself",
@@ -258,7 +339,13 @@ const MAPPED_MESSAGES: readonly MessageMapping[] = [
   {
     name: "a tool call alone has no content",
     form: [{ role: "assistant", content: [{ kind: "toolCall", id: "c", name: "f", arguments: "{}" }] }],
-    wire: [{ role: "assistant", content: null, tool_calls: [{ id: "c", type: "function", function: { name: "f", arguments: "{}" } }] }],
+    wire: [
+      {
+        role: "assistant",
+        content: null,
+        tool_calls: [{ id: "c", type: "function", function: { name: "f", arguments: "{}" } }],
+      },
+    ],
   },
   {
     name: "17: results come before what the user says",
@@ -267,7 +354,14 @@ const MAPPED_MESSAGES: readonly MessageMapping[] = [
         role: "user",
         content: [
           { kind: "toolResult", toolCallId: "a", content: [{ kind: "text", text: "1" }], plain: true },
-          { kind: "toolResult", toolCallId: "b", content: [{ kind: "text", text: "2" }, { kind: "text", text: "3" }] },
+          {
+            kind: "toolResult",
+            toolCallId: "b",
+            content: [
+              { kind: "text", text: "2" },
+              { kind: "text", text: "3" },
+            ],
+          },
           { kind: "toolResult", toolCallId: "c", content: [] },
           TEXT,
         ],
@@ -275,7 +369,14 @@ const MAPPED_MESSAGES: readonly MessageMapping[] = [
     ],
     wire: [
       { role: "tool", tool_call_id: "a", content: "1" },
-      { role: "tool", tool_call_id: "b", content: [{ type: "text", text: "2" }, { type: "text", text: "3" }] },
+      {
+        role: "tool",
+        tool_call_id: "b",
+        content: [
+          { type: "text", text: "2" },
+          { type: "text", text: "3" },
+        ],
+      },
       { role: "tool", tool_call_id: "c", content: "" },
       { role: "user", content: "Hi" },
     ],
@@ -289,7 +390,10 @@ const MAPPED_MESSAGES: readonly MessageMapping[] = [
           {
             kind: "toolResult",
             toolCallId: "a",
-            content: [{ kind: "text", text: "1" }, { kind: "image", source: { kind: "base64", mediaType: "image/png", data: "AA==" } }],
+            content: [
+              { kind: "text", text: "1" },
+              { kind: "image", source: { kind: "base64", mediaType: "image/png", data: "AA==" } },
+            ],
           },
         ],
       },
@@ -331,7 +435,12 @@ const MAPPED_MESSAGES: readonly MessageMapping[] = [
       {
         role: "user",
         content: [
-          { kind: "document", source: { kind: "text", mediaType: "text/plain", text: "Body" }, title: "T", context: "C" },
+          {
+            kind: "document",
+            source: { kind: "text", mediaType: "text/plain", text: "Body" },
+            title: "T",
+            context: "C",
+          },
           { kind: "document", source: { kind: "base64", mediaType: "application/pdf", data: "AA==" }, title: "a.pdf" },
         ],
       },
@@ -369,7 +478,9 @@ test("15: cache markers of another dialect stand at the same places for a target
     { role: "system", content: [{ type: "text", text: "Hi", cache_control: { type: "ephemeral", ttl: "1h" } }] },
     { role: "tool", tool_call_id: "a", content: "Hi", cache_control: { type: "ephemeral" } },
   ]);
-  assert.deepEqual(marked["tools"], [{ type: "function", function: { name: "f" }, cache_control: { type: "ephemeral" } }]);
+  assert.deepEqual(marked["tools"], [
+    { type: "function", function: { name: "f" }, cache_control: { type: "ephemeral" } },
+  ]);
   assert.deepEqual(marked["cache_control"], { type: "ephemeral" });
   const points = encoded({ ...form, cacheMarkers: "prompt_cache_breakpoint" });
   assert.deepEqual((points["messages"] as JsonValue[])[0], {
@@ -380,17 +491,37 @@ test("15: cache markers of another dialect stand at the same places for a target
 });
 
 const MESSAGE = (part: ContentPart): Partial<ChatRequest> => ({
-  messages: [{ role: "system", content: [TEXT] }, { role: "user", content: [TEXT, part] }],
+  messages: [
+    { role: "system", content: [TEXT] },
+    { role: "user", content: [TEXT, part] },
+  ],
 });
 
 const UNSUPPORTED: readonly (readonly [form: Partial<ChatRequest>, field: string])[] = [
   [{ extra: { dialect: "anthropic", fields: { container: "x" } } }, "container"],
-  [{ tools: [{ kind: "function", name: "f" }, { kind: "opaque", name: "web_search", dialect: "anthropic", value: {} }] }, "tools.1"],
-  [{ tools: [{ kind: "function", name: "f", extra: { dialect: "anthropic", fields: { defer_loading: true } } }] }, "tools.0.defer_loading"],
+  [
+    {
+      tools: [
+        { kind: "function", name: "f" },
+        { kind: "opaque", name: "web_search", dialect: "anthropic", value: {} },
+      ],
+    },
+    "tools.1",
+  ],
+  [
+    { tools: [{ kind: "function", name: "f", extra: { dialect: "anthropic", fields: { defer_loading: true } } }] },
+    "tools.0.defer_loading",
+  ],
   [MESSAGE({ kind: "opaque", dialect: "anthropic", value: { type: "server_tool_use" } }), "messages.0.content.1"],
   [MESSAGE({ kind: "image", source: { kind: "file", fileId: "f" } }), "messages.0.content.1.source.file_id"],
-  [MESSAGE({ kind: "document", source: { kind: "url", url: "https://example.com/a.pdf" } }), "messages.0.content.1.source.url"],
-  [MESSAGE({ kind: "document", source: { kind: "text", mediaType: "text/plain", text: "x" }, citations: true }), "messages.0.content.1.citations"],
+  [
+    MESSAGE({ kind: "document", source: { kind: "url", url: "https://example.com/a.pdf" } }),
+    "messages.0.content.1.source.url",
+  ],
+  [
+    MESSAGE({ kind: "document", source: { kind: "text", mediaType: "text/plain", text: "x" }, citations: true }),
+    "messages.0.content.1.citations",
+  ],
   [MESSAGE({ kind: "text", text: "x", citations: [{ type: "char_location" }] }), "messages.0.content.1.citations"],
   [
     MESSAGE({ kind: "toolResult", toolCallId: "t", content: [{ kind: "opaque", dialect: "anthropic", value: {} }] }),

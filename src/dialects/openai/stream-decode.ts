@@ -9,7 +9,15 @@ import { isObject } from "./fields.ts";
 import { decodeUsage } from "./usage.ts";
 
 /** Members of a chunk that the form has a place for; `obfuscation` is padding, which only its own bytes need. */
-const CHUNK_KEYS: ReadonlySet<string> = new Set(["id", "object", "created", "model", "choices", "usage", "obfuscation"]);
+const CHUNK_KEYS: ReadonlySet<string> = new Set([
+  "id",
+  "object",
+  "created",
+  "model",
+  "choices",
+  "usage",
+  "obfuscation",
+]);
 const DONE = "[DONE]";
 
 /** One object a stream. */
@@ -109,7 +117,9 @@ function parse(data: string): JsonObject {
   try {
     value = JSON.parse(data) as JsonValue;
   } catch (cause) {
-    throw new SluiceError("upstream_invalid_answer", "The provider's stream holds an event that is not JSON.", { cause });
+    throw new SluiceError("upstream_invalid_answer", "The provider's stream holds an event that is not JSON.", {
+      cause,
+    });
   }
   if (!isObject(value)) {
     throw new SluiceError("upstream_invalid_answer", "The provider's stream holds an event that is not an object.");

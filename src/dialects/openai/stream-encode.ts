@@ -7,6 +7,7 @@ import type { JsonObject, JsonValue } from "../../lib/json.ts";
 import type { AnswerContext, StreamEncoder } from "../contract.ts";
 import type { ChatEvent, Extra, ReasoningPart, Usage } from "../form.ts";
 import { answerId, creationTime, encodeCitation } from "./answer-encode.ts";
+import { encodeStreamError } from "./errors.ts";
 import { fieldsOf, isObject } from "./fields.ts";
 import { encodeFinishReason } from "./finish-reasons.ts";
 import { encodeDetail, isDetailed, wordsOf } from "./reasoning-history.ts";
@@ -150,7 +151,11 @@ export class OpenaiStreamEncoder implements StreamEncoder {
     if (!state.textStarts.has(part)) state.textStarts.set(part, state.contentLength);
     state.contentLength += text.length;
     if (text === "" && logprobs === undefined) return "";
-    return this.#delta(choice, `{"content":${JSON.stringify(text)}}`, logprobs === undefined ? "null" : JSON.stringify(logprobs));
+    return this.#delta(
+      choice,
+      `{"content":${JSON.stringify(text)}}`,
+      logprobs === undefined ? "null" : JSON.stringify(logprobs),
+    );
   }
 
   #reasoning({ choice, part, text, extra }: EventOf<"reasoning">): string {
@@ -229,7 +234,12 @@ export class OpenaiStreamEncoder implements StreamEncoder {
   #extra({ choice, logprobs, extra }: EventOf<"extra">): string {
     const { message, choice: own, chunk } = fieldsOf(extra);
     if (logprobs === undefined && message === undefined && own === undefined && chunk === undefined) return "";
-    const encoded: JsonObject = { index: choice, delta: message ?? {}, logprobs: logprobs ?? null, finish_reason: null };
+    const encoded: JsonObject = {
+      index: choice,
+      delta: message ?? {},
+      logprobs: logprobs ?? null,
+      finish_reason: null,
+    };
     if (isObject(own)) Object.assign(encoded, own);
     const choices = message === undefined && own === undefined && logprobs === undefined ? [] : [encoded];
     return this.#whole({ choices, ...(isObject(chunk) ? chunk : undefined) });
@@ -255,7 +265,12 @@ export class OpenaiStreamEncoder implements StreamEncoder {
       state.roleSent = true;
       Object.assign(delta, { role: "assistant", content: "", refusal: null });
     }
-    const encoded: JsonObject = { index: choice, delta, logprobs: logprobs ?? null, finish_reason: encodeFinishReason(finishReason) };
+    const encoded: JsonObject = {
+      index: choice,
+      delta,
+      logprobs: logprobs ?? null,
+      finish_reason: encodeFinishReason(finishReason),
+    };
     if (isObject(own)) Object.assign(encoded, own);
     // as vLLM tells it; the protocol itself does not say which sequence it was
     else if (stopSequence !== undefined) encoded["stop_reason"] = stopSequence;
@@ -267,8 +282,8 @@ export class OpenaiStreamEncoder implements StreamEncoder {
     return `${this.#whole({ choices: [], usage: encodeUsage(this.#usage) })}data: [DONE]\n\n`;
   }
 
-  #error({ type, message, code }: EventOf<"error">): string {
-    return `data: ${JSON.stringify({ error: { message, type, param: null, code: code ?? null } })}\n\n`;
+  #error({ status, type, message, code }: EventOf<"error">): string {
+    return encodeStreamError({ status, message, type, code: code ?? null, param: null });
   }
 }
 

@@ -9,7 +9,8 @@ import type { PartContext } from "./parts-encode.ts";
 /** @throws SluiceError `invalid_request` naming the field */
 export function decodeTools(reader: FieldReader, request: ChatRequest): void {
   const tools = reader.array("tools");
-  if (tools !== undefined) request.tools = tools.map((tool, index) => decodeTool(tool, under(reader.at("tools"), index)));
+  if (tools !== undefined)
+    request.tools = tools.map((tool, index) => decodeTool(tool, under(reader.at("tools"), index)));
   const choice = decodeToolChoice(reader);
   if (choice !== undefined) request.toolChoice = choice;
   const parallel = reader.boolean("parallel_tool_calls");
@@ -65,7 +66,9 @@ function decodeToolChoice(reader: FieldReader): ToolChoice | undefined {
 export function encodeTools(body: JsonObject, request: ChatRequest, context: PartContext): void {
   const { tools, toolChoice, parallelToolCalls } = request;
   if (tools !== undefined) {
-    const encoded = tools.flatMap((tool, index) => encodeTool(tool, clientPath(request.origin, "tools", index), context));
+    const encoded = tools.flatMap((tool, index) =>
+      encodeTool(tool, clientPath(request.origin, "tools", index), context),
+    );
     // servers refuse an empty list
     if (encoded.length > 0 || context.own) body["tools"] = encoded;
   }
