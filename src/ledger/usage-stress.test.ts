@@ -9,7 +9,7 @@ import type { UsageRecord } from "./usage-record.ts";
 import { UsageWriter } from "./usage-writer.ts";
 
 const SLOTS = 1024;
-const TOTAL = 400_000;
+const TOTAL = 300_000;
 const KILLS = 12;
 
 interface Job {

@@ -4,7 +4,7 @@ import { isMainThread, Worker, workerData } from "node:worker_threads";
 import { IndexRing, indexRingBytes } from "./index-ring.ts";
 
 const CAPACITY = 8;
-const COUNT = 300_000;
+const COUNT = 100_000;
 
 function ring(): IndexRing {
   return new IndexRing(new SharedArrayBuffer(indexRingBytes(CAPACITY)), 0, CAPACITY);
