@@ -28,7 +28,10 @@ interface Abort {
 }
 
 /** Runs a call that leaves at some moment and checks what the upstream and the access log have of it. */
-async function checkAbort(target: "openai" | "anthropic", call: (abort: Abort) => Promise<unknown>): Promise<UsageEntry> {
+async function checkAbort(
+  target: "openai" | "anthropic",
+  call: (abort: Abort) => Promise<unknown>,
+): Promise<UsageEntry> {
   const vendor = world.simulators[target];
   const requestId = randomUUID();
   const controller = new AbortController();
@@ -51,7 +54,10 @@ for (const target of TARGETS) {
   const model = MODELS[target];
   test(`openai client, mid-stream → ${target}`, async () => {
     const entry = await checkAbort(target, async ({ options, leave }) => {
-      const stream = await world.openai.chat.completions.create({ model, stream: true, messages: [{ role: "user", content: SLOW }] }, options);
+      const stream = await world.openai.chat.completions.create(
+        { model, stream: true, messages: [{ role: "user", content: SLOW }] },
+        options,
+      );
       let chunks = 0;
       for await (const _chunk of stream) if (++chunks === 5) leave();
     });
@@ -61,7 +67,10 @@ for (const target of TARGETS) {
 
   test(`anthropic client, mid-stream → ${target}`, async () => {
     await checkAbort(target, async ({ options, leave }) => {
-      const stream = world.anthropic.messages.stream({ model, max_tokens: 4000, messages: [{ role: "user", content: SLOW }] }, options);
+      const stream = world.anthropic.messages.stream(
+        { model, max_tokens: 4000, messages: [{ role: "user", content: SLOW }] },
+        options,
+      );
       let chunks = 0;
       stream.on("text", () => {
         if (++chunks === 5) leave();
@@ -73,14 +82,20 @@ for (const target of TARGETS) {
   test(`before the first token → ${target}`, async () => {
     await checkAbort(target, async ({ options, leave }) => {
       void world.simulators[target].waitFor((seen) => seen.live === 1, 2000).then(leave);
-      await world.openai.chat.completions.create({ model, stream: true, messages: [{ role: "user", content: NEVER }] }, options);
+      await world.openai.chat.completions.create(
+        { model, stream: true, messages: [{ role: "user", content: NEVER }] },
+        options,
+      );
     });
   });
 
   test(`while waiting for a whole answer → ${target}`, async () => {
     await checkAbort(target, async ({ options, leave }) => {
       void world.simulators[target].waitFor((seen) => seen.live === 1, 2000).then(leave);
-      await world.anthropic.messages.create({ model, max_tokens: 4000, messages: [{ role: "user", content: SLOW }] }, options);
+      await world.anthropic.messages.create(
+        { model, max_tokens: 4000, messages: [{ role: "user", content: SLOW }] },
+        options,
+      );
     });
   });
 }

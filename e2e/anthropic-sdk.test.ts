@@ -25,7 +25,11 @@ const TOOLS: Anthropic.Tool[] = [
   {
     name: "get_weather",
     description: "Weather of a city",
-    input_schema: { type: "object", properties: { city: { type: "string" }, days: { type: "integer" } }, required: ["city", "days"] },
+    input_schema: {
+      type: "object",
+      properties: { city: { type: "string" }, days: { type: "integer" } },
+      required: ["city", "days"],
+    },
   },
   { name: "get_time", input_schema: { type: "object", properties: { zone: { type: "string" } }, required: ["zone"] } },
 ];
@@ -69,7 +73,14 @@ for (const target of TARGETS) {
     });
     const streamed = await stream.finalMessage();
     assert.equal(textOf(streamed), "one two three four five");
-    assert.deepEqual(order, ["message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta", "message_stop"]);
+    assert.deepEqual(order, [
+      "message_start",
+      "content_block_start",
+      "content_block_delta",
+      "content_block_stop",
+      "message_delta",
+      "message_stop",
+    ]);
     assert.equal(streamed.stop_reason, "end_turn");
     assert.equal(streamed.usage.output_tokens, whole.usage.output_tokens);
     assert.equal(streamed.usage.input_tokens, whole.usage.input_tokens);
@@ -93,10 +104,18 @@ for (const target of TARGETS) {
     const first = await world.anthropic.messages.create(request);
     const results = first.content
       .filter((block) => block.type === "tool_use")
-      .map((block): Anthropic.ToolResultBlockParam => ({ type: "tool_result", tool_use_id: block.id, content: [{ type: "text", text: `of ${block.name}` }] }));
+      .map((block): Anthropic.ToolResultBlockParam => ({
+        type: "tool_result",
+        tool_use_id: block.id,
+        content: [{ type: "text", text: `of ${block.name}` }],
+      }));
     const second = await world.anthropic.messages.create({
       ...request,
-      messages: [...request.messages, { role: "assistant", content: first.content as Anthropic.ContentBlockParam[] }, { role: "user", content: results }],
+      messages: [
+        ...request.messages,
+        { role: "assistant", content: first.content as Anthropic.ContentBlockParam[] },
+        { role: "user", content: results },
+      ],
     });
     assert.equal(textOf(second), "tool results: of get_weather; of get_time");
   });
@@ -113,8 +132,15 @@ for (const target of TARGETS) {
 
   test(`structured output → ${target}`, async () => {
     const schema = z.object({ title: z.string(), tags: z.array(z.string()), inner: z.object({ yes: z.boolean() }) });
-    const message = await world.anthropic.messages.parse({ ...ask(target, "make"), output_config: { format: zodOutputFormat(schema) } });
-    assert.deepEqual(message.parsed_output, { title: "title: make", tags: ["tags: make 1", "tags: make 2"], inner: { yes: true } });
+    const message = await world.anthropic.messages.parse({
+      ...ask(target, "make"),
+      output_config: { format: zodOutputFormat(schema) },
+    });
+    assert.deepEqual(message.parsed_output, {
+      title: "title: make",
+      tags: ["tags: make 1", "tags: make 2"],
+      inner: { yes: true },
+    });
   });
 
   test(`images → ${target}`, async () => {
@@ -131,15 +157,21 @@ for (const target of TARGETS) {
   });
 
   test(`stop sequences, limits and their stop reasons → ${target}`, async () => {
-    const stopped = await world.anthropic.messages.create({ ...ask(target, "alpha STOP beta"), stop_sequences: ["STOP"] });
+    const stopped = await world.anthropic.messages.create({
+      ...ask(target, "alpha STOP beta"),
+      stop_sequences: ["STOP"],
+    });
     assert.equal(textOf(stopped), "alpha ");
-    if (target === "anthropic") assert.deepEqual([stopped.stop_reason, stopped.stop_sequence], ["stop_sequence", "STOP"]);
+    if (target === "anthropic")
+      assert.deepEqual([stopped.stop_reason, stopped.stop_sequence], ["stop_sequence", "STOP"]);
     const short = await world.anthropic.messages.create({ ...ask(target, "a long story"), max_tokens: 2 });
     assert.deepEqual([textOf(short), short.stop_reason], ["a long s", "max_tokens"]);
   });
 
   test(`cached tokens → ${target} (15)`, async () => {
-    const system: Anthropic.TextBlockParam[] = [{ type: "text", text: "context ".repeat(200), cache_control: { type: "ephemeral" } }];
+    const system: Anthropic.TextBlockParam[] = [
+      { type: "text", text: "context ".repeat(200), cache_control: { type: "ephemeral" } },
+    ];
     const request = { ...ask(target, "question"), system };
     const first = await world.anthropic.messages.create(request);
     const second = await world.anthropic.messages.create(request);
@@ -161,9 +193,19 @@ for (const target of TARGETS) {
 }
 
 test("thinking → anthropic goes back byte for byte, whole and streamed (16)", async () => {
-  const request = { ...ask("anthropic", "get_time"), tools: TOOLS, thinking: { type: "enabled" as const, budget_tokens: 1024 } };
-  for (const first of [await world.anthropic.messages.create(request), await world.anthropic.messages.stream(request).finalMessage()]) {
-    assert.deepEqual(first.content.map((block) => block.type), ["thinking", "tool_use"]);
+  const request = {
+    ...ask("anthropic", "get_time"),
+    tools: TOOLS,
+    thinking: { type: "enabled" as const, budget_tokens: 1024 },
+  };
+  for (const first of [
+    await world.anthropic.messages.create(request),
+    await world.anthropic.messages.stream(request).finalMessage(),
+  ]) {
+    assert.deepEqual(
+      first.content.map((block) => block.type),
+      ["thinking", "tool_use"],
+    );
     const call = first.content.find((block) => block.type === "tool_use");
     const second = await world.anthropic.messages.create({
       ...request,
@@ -188,7 +230,11 @@ test("thinking → openai becomes thinking, and may go back", async () => {
   }
   const next = await world.anthropic.messages.create({
     ...request,
-    messages: [...request.messages, { role: "assistant", content: whole.content as Anthropic.ContentBlockParam[] }, { role: "user", content: "so?" }],
+    messages: [
+      ...request.messages,
+      { role: "assistant", content: whole.content as Anthropic.ContentBlockParam[] },
+      { role: "user", content: "so?" },
+    ],
   });
   assert.equal(textOf(next), "so?");
 });
@@ -205,11 +251,14 @@ test("cache markers reach the vendor at the same places (15)", async () => {
 });
 
 test("what the target's dialect cannot say is refused by name (18)", async () => {
-  await assert.rejects(world.anthropic.messages.create({ ...ask("openai", "x"), container: "container_1" } as Ask), (error) => {
-    assert.ok(error instanceof Anthropic.BadRequestError);
-    assert.match(error.message, /container/);
-    return true;
-  });
+  await assert.rejects(
+    world.anthropic.messages.create({ ...ask("openai", "x"), container: "container_1" } as Ask),
+    (error) => {
+      assert.ok(error instanceof Anthropic.BadRequestError);
+      assert.match(error.message, /container/);
+      return true;
+    },
+  );
   assert.equal(world.simulators.openai.stats().hits, 0);
 });
 

@@ -39,10 +39,17 @@ export async function read(call: Call): Promise<Reading> {
     method: "POST",
     headers: {
       "content-type": "application/json",
-      ...(isOpenai ? { authorization: `Bearer ${call.key}` } : { "x-api-key": call.key, "anthropic-version": "2023-06-01" }),
+      ...(isOpenai
+        ? { authorization: `Bearer ${call.key}` }
+        : { "x-api-key": call.key, "anthropic-version": "2023-06-01" }),
       ...(call.requestId === undefined ? {} : { "x-request-id": call.requestId }),
     },
-    body: JSON.stringify({ model: call.model, messages, stream: call.stream, ...(isOpenai ? {} : { max_tokens: 4096 }) }),
+    body: JSON.stringify({
+      model: call.model,
+      messages,
+      stream: call.stream,
+      ...(isOpenai ? {} : { max_tokens: 4096 }),
+    }),
   });
   const { body, cut } = await readBody(response);
   const isStream = response.headers.get("content-type")?.startsWith("text/event-stream") === true;
@@ -54,7 +61,12 @@ async function readBody(response: Response): Promise<{ body: string; cut: boolea
   const decoder = new TextDecoder();
   let body = "";
   try {
-    for await (const chunk of response.body ?? []) body += decoder.decode(chunk, { stream: true });
+    const reader = response.body?.getReader() as ReadableStreamDefaultReader<Uint8Array> | undefined;
+    for (;;) {
+      const part = await reader?.read();
+      if (part === undefined || part.done) break;
+      body += decoder.decode(part.value, { stream: true });
+    }
     return { body, cut: false };
   } catch {
     return { body, cut: true };
@@ -72,7 +84,11 @@ interface Parsed {
 /** The parts of both dialects' answers and events that matter here. */
 interface AnyAnswer {
   readonly type?: string;
-  readonly choices?: readonly { message?: { content?: string | null }; delta?: { content?: string | null }; finish_reason?: string | null }[];
+  readonly choices?: readonly {
+    message?: { content?: string | null };
+    delta?: { content?: string | null };
+    finish_reason?: string | null;
+  }[];
   readonly stop_reason?: string | null;
   readonly content?: readonly { text?: string }[];
   readonly delta?: { text?: string; stop_reason?: string | null };
@@ -82,7 +98,7 @@ interface AnyAnswer {
 function readWhole(body: string): Parsed {
   let answer: AnyAnswer;
   try {
-    answer = JSON.parse(body);
+    answer = JSON.parse(body) as AnyAnswer;
   } catch {
     return { text: body, error: "", code: "", finished: false, complete: false };
   }
@@ -100,7 +116,7 @@ function readEvents(body: string): Parsed {
       parsed.complete = true;
       continue;
     }
-    const event: AnyAnswer = JSON.parse(data);
+    const event = JSON.parse(data) as AnyAnswer;
     parsed.text += event.choices?.[0]?.delta?.content ?? event.delta?.text ?? "";
     parsed.finished ||= typeof (event.choices?.[0]?.finish_reason ?? event.delta?.stop_reason) === "string";
     if (event.error !== undefined) Object.assign(parsed, errorOf(event));

@@ -66,7 +66,10 @@ for (const target of TARGETS) {
   test(`a context that is too long stays a 400 in the vendor's words → ${target} (19)`, async () => {
     world.simulators[target].setFault("context-overflow");
     const openai = await failure(askOpenai(target), OpenAI.BadRequestError);
-    const words = target === "openai" ? /maximum context length is 200000 tokens/ : /prompt is too long: 262960 tokens > 200000 maximum/;
+    const words =
+      target === "openai"
+        ? /maximum context length is 200000 tokens/
+        : /prompt is too long: 262960 tokens > 200000 maximum/;
     assert.match(openai.message, words);
     assert.equal(openai.code, "context_length_exceeded");
     const anthropic = await failure(askAnthropic(target), Anthropic.BadRequestError);
@@ -81,7 +84,7 @@ for (const target of TARGETS) {
     const own = await startWorld(t);
     own.simulators[target].setFault("status:401");
     const error = await failure(askOpenai(target, own.openai), OpenAI.APIError);
-    assert.ok((error.status ?? 0) >= 500, `status ${error.status}`);
+    assert.ok((error.status ?? 0) >= 500, `status ${String(error.status)}`);
     assert.doesNotMatch(error.message, /sk-openai|sk-anthropic|127\.0\.0\.1/);
   });
 
@@ -93,7 +96,7 @@ for (const target of TARGETS) {
     assert.ok(seconds >= 6 && seconds <= 7, `retry-after ${openai.headers?.get("retry-after")}`);
     // The credential rests for these seconds: the next call must not reach the vendor, and says when to come back.
     const anthropic = await failure(askAnthropic(target, own.anthropic), Anthropic.APIError);
-    assert.ok(anthropic.status === 429 || anthropic.status === 503, `status ${anthropic.status}`);
+    assert.ok(anthropic.status === 429 || anthropic.status === 503, `status ${String(anthropic.status)}`);
     assert.ok(Number(new Headers(anthropic.headers).get("retry-after")) >= 5);
     assert.equal(own.simulators[target].stats().hits, 1);
   });
@@ -104,7 +107,7 @@ for (const target of TARGETS) {
     const openai = await failure(askOpenai(target, own.openai), OpenAI.InternalServerError);
     assert.equal(openai.status, 500);
     const anthropic = await failure(askAnthropic(target, own.anthropic), Anthropic.APIError);
-    assert.ok((anthropic.status ?? 0) >= 503, `status ${anthropic.status}`);
+    assert.ok((anthropic.status ?? 0) >= 503, `status ${String(anthropic.status)}`);
   });
 }
 
@@ -121,7 +124,10 @@ test("keys: missing, wrong, right", async () => {
 });
 
 test("an unknown model is a 404 in both dialects", async () => {
-  const openai = await failure(world.openai.chat.completions.create({ model: "nothing", messages: MESSAGES }), OpenAI.NotFoundError);
+  const openai = await failure(
+    world.openai.chat.completions.create({ model: "nothing", messages: MESSAGES }),
+    OpenAI.NotFoundError,
+  );
   assert.equal(openai.code, "model_not_found");
   const params = { model: "nothing", max_tokens: 1, messages: MESSAGES };
   const anthropic = await failure(world.anthropic.messages.create(params), Anthropic.NotFoundError);

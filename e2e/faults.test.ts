@@ -67,7 +67,13 @@ const CASES: readonly FaultCase[] = [
 function check(reading: Reading, expected: Expected, entry: UsageEntry): void {
   // A stream that passes through ends as the upstream ended it: with its finish reason, if not with [DONE].
   const ended = reading.complete || (entry.clientDialect === entry.targetDialect && reading.finished);
-  const right = reading.status === 200 && reading.text === TEXT && reading.error === "" && reading.finished && ended && !reading.cut;
+  const right =
+    reading.status === 200 &&
+    reading.text === TEXT &&
+    reading.error === "" &&
+    reading.finished &&
+    ended &&
+    !reading.cut;
   const failed = reading.error !== "" && (reading.status >= 500 || !reading.complete);
   const seen = JSON.stringify({ ...reading, body: reading.body.slice(-300), entry });
   if (expected === "right") assert.ok(right, seen);
@@ -107,14 +113,24 @@ for (const { fault, whole, stream } of CASES) {
       ),
     );
     const failures = (await Promise.allSettled(checks)).filter((result) => result.status === "rejected");
-    assert.deepEqual(failures.map(({ reason }) => String(reason)), []);
+    assert.deepEqual(
+      failures.map(({ reason }) => String(reason)),
+      [],
+    );
   });
 }
 
 test("after all that the gateway answers, follows no redirect and holds nothing", async () => {
   for (const target of TARGETS) {
     const { url } = world.gateway;
-    const reading = await read({ url, key: world.key, dialect: "openai", model: MODELS[target], content: TEXT, stream: false });
+    const reading = await read({
+      url,
+      key: world.key,
+      dialect: "openai",
+      model: MODELS[target],
+      content: TEXT,
+      stream: false,
+    });
     assert.equal(reading.text, TEXT);
     const stats = await world.simulators[target].waitFor((seen) => seen.live === 0, 1000);
     assert.equal(stats.hitsByPath["/simulate/redirected"], undefined);
@@ -126,11 +142,22 @@ test("an upstream that goes on after the abort disturbs nobody", async () => {
   vendor.reset();
   const abort = new AbortController();
   const stream = await world.openai.chat.completions.create(
-    { model: MODELS.openai, stream: true, messages: [{ role: "user", content: `/simulate fault=ignore-abort&chunkMs=20\n${TEXT}` }] },
+    {
+      model: MODELS.openai,
+      stream: true,
+      messages: [{ role: "user", content: `/simulate fault=ignore-abort&chunkMs=20\n${TEXT}` }],
+    },
     { signal: abort.signal },
   );
   for await (const _chunk of stream) abort.abort();
-  const next = { url: world.gateway.url, key: world.key, dialect: "openai", model: MODELS.openai, content: "after", stream: false } as const;
+  const next = {
+    url: world.gateway.url,
+    key: world.key,
+    dialect: "openai",
+    model: MODELS.openai,
+    content: "after",
+    stream: false,
+  } as const;
   assert.equal((await read(next)).text, "after");
   await vendor.waitFor((seen) => seen.finishedAfterAbort === 1, 2000);
   assert.equal((await read(next)).text, "after");
@@ -138,7 +165,14 @@ test("an upstream that goes on after the abort disturbs nobody", async () => {
 
 test("a port that refuses connections is an error, and no more once it accepts again", async () => {
   const vendor = world.simulators.anthropic;
-  const call = { url: world.gateway.url, key: world.key, dialect: "anthropic", model: MODELS.anthropic, content: "there?", stream: false } as const;
+  const call = {
+    url: world.gateway.url,
+    key: world.key,
+    dialect: "anthropic",
+    model: MODELS.anthropic,
+    content: "there?",
+    stream: false,
+  } as const;
   await vendor.refuse();
   const refused = await read(call);
   assert.deepEqual([refused.status, refused.code], [502, "upstream_unreachable"]);

@@ -124,7 +124,15 @@ class GatewayProcess implements RunningGateway {
 
   async start(): Promise<void> {
     const { config, workers = 1, environment } = this.#options;
-    const parameters = ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--workers", String(workers)];
+    const parameters = [
+      "serve",
+      "--listen",
+      "127.0.0.1:0",
+      "--admin-listen",
+      "127.0.0.1:0",
+      "--workers",
+      String(workers),
+    ];
     if (config !== undefined) {
       await this.configure(config);
       parameters.push("--config", this.#configPath());
@@ -160,7 +168,7 @@ class GatewayProcess implements RunningGateway {
   async entries(): Promise<UsageEntry[]> {
     const text = await readFile(this.#accessLog, "utf8").catch(() => "");
     const lines = text.split("\n").slice(0, -1);
-    return lines.map((line): UsageEntry => JSON.parse(line));
+    return lines.map((line) => JSON.parse(line) as UsageEntry);
   }
 
   async waitForEntries(count: number, timeoutMs = 5000): Promise<UsageEntry[]> {
@@ -176,7 +184,8 @@ class GatewayProcess implements RunningGateway {
   }
 
   async entryOf(requestId: string, timeoutMs = 5000): Promise<UsageEntry> {
-    const found = async (): Promise<UsageEntry[]> => (await this.entries()).filter((entry) => entry.requestId === requestId);
+    const found = async (): Promise<UsageEntry[]> =>
+      (await this.entries()).filter((entry) => entry.requestId === requestId);
     await until(`an entry of ${requestId}`, async () => ((await found()).length > 0 ? true : undefined), timeoutMs);
     // A second one would come in the next batch.
     await sleep(BATCH_MS);
@@ -237,7 +246,11 @@ export async function rawRequest(port: number, bytes: string | Buffer, timeoutMs
 }
 
 /** Waits until the check returns something. @throws Error naming `what` after `timeoutMs` */
-export async function until<T>(what: string, check: () => T | undefined | Promise<T | undefined>, timeoutMs = 5000): Promise<T> {
+export async function until<T>(
+  what: string,
+  check: () => T | undefined | Promise<T | undefined>,
+  timeoutMs = 5000,
+): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     const found = await check();

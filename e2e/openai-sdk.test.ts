@@ -27,10 +27,20 @@ const TOOLS: OpenAI.ChatCompletionFunctionTool[] = [
     function: {
       name: "get_weather",
       description: "Weather of a city",
-      parameters: { type: "object", properties: { city: { type: "string" }, days: { type: "integer" } }, required: ["city", "days"] },
+      parameters: {
+        type: "object",
+        properties: { city: { type: "string" }, days: { type: "integer" } },
+        required: ["city", "days"],
+      },
     },
   },
-  { type: "function", function: { name: "get_time", parameters: { type: "object", properties: { zone: { type: "string" } }, required: ["zone"] } } },
+  {
+    type: "function",
+    function: {
+      name: "get_time",
+      parameters: { type: "object", properties: { zone: { type: "string" } }, required: ["zone"] },
+    },
+  },
 ];
 
 interface Ask {
@@ -44,7 +54,9 @@ function ask(target: TargetName, content: string): Ask {
 
 function functionCalls(answer: OpenAI.ChatCompletion): (readonly [name: string, text: string])[] {
   const calls = answer.choices[0]?.message.tool_calls ?? [];
-  return calls.filter((call) => call.type === "function").map((call) => [call.function.name, call.function.arguments] as const);
+  return calls
+    .filter((call) => call.type === "function")
+    .map((call) => [call.function.name, call.function.arguments] as const);
 }
 
 /** Arguments as values: Anthropic carries objects, not text, so white space may differ. */
@@ -75,7 +87,10 @@ for (const target of TARGETS) {
   });
 
   test(`stream → ${target}`, async () => {
-    const stream = await world.openai.chat.completions.create({ ...ask(target, "one two three four five"), stream: true });
+    const stream = await world.openai.chat.completions.create({
+      ...ask(target, "one two three four five"),
+      stream: true,
+    });
     let text = "";
     let chunks = 0;
     let finish: string | null = null;
@@ -123,15 +138,17 @@ for (const target of TARGETS) {
     const message = first.choices[0]?.message;
     assert.ok(message);
     messages.push(message);
-    for (const call of message.tool_calls ?? []) messages.push({ role: "tool", tool_call_id: call.id, content: `result ${call.id.length > 0}` });
+    for (const call of message.tool_calls ?? [])
+      messages.push({ role: "tool", tool_call_id: call.id, content: `result ${call.id.length > 0}` });
     const second = await world.openai.chat.completions.create({ model: MODELS[target], messages, tools: TOOLS });
     assert.equal(second.choices[0]?.message.content, "tool results: result true; result true");
   });
 
   test(`tool_choice and parallel_tool_calls → ${target}`, async () => {
     const request = ask(target, "anything");
-    const create = async (more: Partial<OpenAI.ChatCompletionCreateParamsNonStreaming>): Promise<OpenAI.ChatCompletion> =>
-      world.openai.chat.completions.create({ ...request, tools: TOOLS, ...more });
+    const create = async (
+      more: Partial<OpenAI.ChatCompletionCreateParamsNonStreaming>,
+    ): Promise<OpenAI.ChatCompletion> => world.openai.chat.completions.create({ ...request, tools: TOOLS, ...more });
     assert.deepEqual(functionCalls(await create({})).length, 0);
     assert.equal(functionCalls(await create({ tool_choice: "required" }))[0]?.[0], "get_weather");
     const named = await create({ tool_choice: { type: "function", function: { name: "get_time" } } });
@@ -142,8 +159,16 @@ for (const target of TARGETS) {
   });
 
   test(`structured output → ${target}`, async () => {
-    const schema = z.object({ title: z.string(), tags: z.array(z.string()), score: z.number(), inner: z.object({ yes: z.boolean() }) });
-    const answer = await world.openai.chat.completions.parse({ ...ask(target, "make"), response_format: zodResponseFormat(schema, "thing") });
+    const schema = z.object({
+      title: z.string(),
+      tags: z.array(z.string()),
+      score: z.number(),
+      inner: z.object({ yes: z.boolean() }),
+    });
+    const answer = await world.openai.chat.completions.parse({
+      ...ask(target, "make"),
+      response_format: zodResponseFormat(schema, "thing"),
+    });
     assert.deepEqual(answer.choices[0]?.message.parsed, {
       title: "title: make",
       tags: ["tags: make 1", "tags: make 2"],
@@ -158,7 +183,10 @@ for (const target of TARGETS) {
       { type: "image_url", image_url: { url: `data:image/png;base64,${PIXEL}` } },
       { type: "image_url", image_url: { url: "https://example.com/cat.png" } },
     ];
-    const answer = await world.openai.chat.completions.create({ model: MODELS[target], messages: [{ role: "user", content }] });
+    const answer = await world.openai.chat.completions.create({
+      model: MODELS[target],
+      messages: [{ role: "user", content }],
+    });
     assert.equal(answer.choices[0]?.message.content, "What is this? [2 images]");
     const body = world.simulators[target].requests().at(-1)?.body.toString() ?? "";
     assert.ok(body.includes(PIXEL), "the image's bytes reach the vendor as they are");
@@ -167,7 +195,10 @@ for (const target of TARGETS) {
   test(`stop sequences, limits and their finish reasons → ${target}`, async () => {
     const stopped = await world.openai.chat.completions.create({ ...ask(target, "alpha STOP beta"), stop: "STOP" });
     assert.deepEqual([stopped.choices[0]?.message.content, stopped.choices[0]?.finish_reason], ["alpha ", "stop"]);
-    const short = await world.openai.chat.completions.create({ ...ask(target, "a long story"), max_completion_tokens: 2 });
+    const short = await world.openai.chat.completions.create({
+      ...ask(target, "a long story"),
+      max_completion_tokens: 2,
+    });
     assert.deepEqual([short.choices[0]?.message.content, short.choices[0]?.finish_reason], ["a long s", "length"]);
   });
 
@@ -197,7 +228,13 @@ for (const target of TARGETS) {
 test("reasoning → anthropic, whole and streamed, and back with its signature (16)", async () => {
   for (const target of ["anthropic", "anthropicAdaptive"] as const) {
     const messages: OpenAI.ChatCompletionMessageParam[] = [{ role: "user", content: "get_time please" }];
-    const request = { model: MODELS[target], messages, tools: TOOLS, reasoning_effort: "low" as const, max_completion_tokens: 8000 };
+    const request = {
+      model: MODELS[target],
+      messages,
+      tools: TOOLS,
+      reasoning_effort: "low" as const,
+      max_completion_tokens: 8000,
+    };
     const first = await world.openai.chat.completions.create(request);
     const message = first.choices[0]?.message;
     assert.ok(message);
@@ -211,7 +248,8 @@ test("reasoning → anthropic, whole and streamed, and back with its signature (
     assert.equal(streamed, thoughts);
     // The message goes back as it came. The vendor mock refuses a tool turn whose thinking is missing or changed.
     messages.push(message);
-    for (const call of message.tool_calls ?? []) messages.push({ role: "tool", tool_call_id: call.id, content: "noon" });
+    for (const call of message.tool_calls ?? [])
+      messages.push({ role: "tool", tool_call_id: call.id, content: "noon" });
     const second = await world.openai.chat.completions.create(request);
     assert.equal(second.choices[0]?.message.content, "tool results: noon");
   }
@@ -226,7 +264,10 @@ test("reasoning → openai", async () => {
 
 test("several candidates → openai; refused by name → anthropic (18)", async () => {
   const two = await world.openai.chat.completions.create({ ...ask("openai", "hi"), n: 2 });
-  assert.deepEqual(two.choices.map((choice) => choice.message.content), ["hi", "hi (candidate 2)"]);
+  assert.deepEqual(
+    two.choices.map((choice) => choice.message.content),
+    ["hi", "hi (candidate 2)"],
+  );
   await assert.rejects(world.openai.chat.completions.create({ ...ask("anthropic", "hi"), n: 2 }), (error) => {
     assert.ok(error instanceof OpenAI.BadRequestError);
     assert.equal(error.param, "n");
@@ -239,7 +280,8 @@ test("completions, whole and streamed", async () => {
   const request = { model: MODELS.openai, prompt: "say this", max_tokens: 20 };
   assert.equal((await world.openai.completions.create(request)).choices[0]?.text, "say this");
   let text = "";
-  for await (const chunk of await world.openai.completions.create({ ...request, stream: true })) text += chunk.choices[0]?.text ?? "";
+  for await (const chunk of await world.openai.completions.create({ ...request, stream: true }))
+    text += chunk.choices[0]?.text ?? "";
   assert.equal(text, "say this");
 });
 
@@ -274,7 +316,8 @@ test("same dialect: the bytes reach the vendor as they came, but for the model's
   assert.equal(answer.status, 200);
   const [received] = world.simulators.openai.requests();
   assert.equal(received?.body.toString(), body.replace(MODELS.openai, "gpt-5.1"));
-  const header = (name: string): string | undefined => received?.rawHeaders.find(([key]) => key.toLowerCase() === name)?.[1];
+  const header = (name: string): string | undefined =>
+    received?.rawHeaders.find(([key]) => key.toLowerCase() === name)?.[1];
   assert.equal(header("authorization"), "Bearer sk-openai");
   assert.ok(header("content-length"));
 });

@@ -14,16 +14,20 @@ test("the Python packages openai and anthropic", async (t) => {
   if (!requirePart(t, "python")) return;
   const world = await startWorld(t);
   const models = [MODELS.openai, MODELS.anthropic];
-  const { stdout } = await promisify(execFile)(pythonPath() ?? "python3", [SCRIPT, world.gateway.url, world.key, ...models], {
-    timeout: TIMEOUT_MS,
-    env: { PYTHONUTF8: "1" },
-  });
+  const { stdout } = await promisify(execFile)(
+    pythonPath() ?? "python3",
+    [SCRIPT, world.gateway.url, world.key, ...models],
+    {
+      timeout: TIMEOUT_MS,
+      env: { PYTHONUTF8: "1" },
+    },
+  );
   const results = new Map(
     stdout
       .trim()
       .split("\n")
       .map((line): [string, unknown] => {
-        const { check, result }: { check: string; result: unknown } = JSON.parse(line);
+        const { check, result } = JSON.parse(line) as { check: string; result: unknown };
         return [check, result];
       }),
   );
@@ -38,7 +42,8 @@ test("the Python packages openai and anthropic", async (t) => {
     "openai bad request": "BadRequestError",
   };
   for (const model of models) {
-    for (const check of ["openai chat", "openai stream", "anthropic message", "anthropic stream"]) expected[`${check} ${model}`] = "héllo 😀";
+    for (const check of ["openai chat", "openai stream", "anthropic message", "anthropic stream"])
+      expected[`${check} ${model}`] = "héllo 😀";
     expected[`openai tools ${model}`] = true;
     expected[`anthropic tools ${model}`] = true;
   }

@@ -60,7 +60,9 @@ chatTest("chat, whole and streamed, says the same", async () => {
   const text = whole.choices[0]?.message.content ?? "";
   assert.match(text, /Paris/);
   assert.ok((whole.usage?.prompt_tokens ?? 0) > 10 && (whole.usage?.completion_tokens ?? 0) > 2);
-  const streamed = await openai.chat.completions.stream({ ...request, stream_options: { include_usage: true } }).finalChatCompletion();
+  const streamed = await openai.chat.completions
+    .stream({ ...request, stream_options: { include_usage: true } })
+    .finalChatCompletion();
   assert.equal(streamed.choices[0]?.message.content, text);
   assert.equal(streamed.usage?.completion_tokens, whole.usage?.completion_tokens);
 });
@@ -80,7 +82,12 @@ chatTest("an abort in mid-stream frees the engine's slot within a second", async
   const requestId = randomUUID();
   const abort = new AbortController();
   const stream = await openai.chat.completions.create(
-    { model: "small", stream: true, messages: [{ role: "user", content: "Write a very long story about a river." }], max_completion_tokens: 1500 },
+    {
+      model: "small",
+      stream: true,
+      messages: [{ role: "user", content: "Write a very long story about a river." }],
+      max_completion_tokens: 1500,
+    },
     { signal: abort.signal, headers: { "x-request-id": requestId } },
   );
   let chunks = 0;

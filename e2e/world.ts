@@ -34,8 +34,17 @@ export interface WorldOptions {
 
 export async function startWorld(t: Ending, options: WorldOptions = {}): Promise<World> {
   // The OpenAI mock refuses what the vendor would not know, and both want the credential of the configuration.
-  const openaiVendor = await startSimulator({ dialect: "openai", strict: true, apiKeys: ["sk-openai"], ...options.simulator });
-  const anthropicVendor = await startSimulator({ dialect: "anthropic", apiKeys: ["sk-anthropic"], ...options.simulator });
+  const openaiVendor = await startSimulator({
+    dialect: "openai",
+    strict: true,
+    apiKeys: ["sk-openai"],
+    ...options.simulator,
+  });
+  const anthropicVendor = await startSimulator({
+    dialect: "anthropic",
+    apiKeys: ["sk-anthropic"],
+    ...options.simulator,
+  });
   t.after(async () => {
     await Promise.all([openaiVendor.close(), anthropicVendor.close()]);
   });
@@ -56,8 +65,20 @@ function worldConfig(openai: Simulator, anthropic: Simulator, hash: string, prov
   const target = (name: string, model: string): JsonObject => ({ provider: name, model });
   return {
     providers: [
-      { name: "openai", dialect: "openai", baseUrl: `${openai.url}/v1`, credentials: [{ name: "main", apiKey: "sk-openai" }], ...provider },
-      { name: "anthropic", dialect: "anthropic", baseUrl: anthropic.url, credentials: [{ name: "main", apiKey: "sk-anthropic" }], ...provider },
+      {
+        name: "openai",
+        dialect: "openai",
+        baseUrl: `${openai.url}/v1`,
+        credentials: [{ name: "main", apiKey: "sk-openai" }],
+        ...provider,
+      },
+      {
+        name: "anthropic",
+        dialect: "anthropic",
+        baseUrl: anthropic.url,
+        credentials: [{ name: "main", apiKey: "sk-anthropic" }],
+        ...provider,
+      },
     ],
     models: [
       { name: MODELS.openai, targets: [target("openai", "gpt-5.1")], retry: { attempts: 0 } },

@@ -31,7 +31,10 @@ interface Flags {
 export function simulateCommand(): Command {
   return new Command("simulate")
     .description("run a fake inference engine that speaks the OpenAI and Anthropic APIs")
-    .option("--listen <host:port>", "address to listen on, port 0 for any", parseListen, { host: "127.0.0.1", port: 8000 })
+    .option("--listen <host:port>", "address to listen on, port 0 for any", parseListen, {
+      host: "127.0.0.1",
+      port: 8000,
+    })
     .addOption(new Option("--dialect <name>", "APIs to offer").choices(["openai", "anthropic", "both"]).default("both"))
     .option("--model <name>", "model that exists (repeatable; default: any name is answered)", collect, [])
     .option("--api-key <key>", "API key that is accepted (repeatable; default: any or none)", collect, [])
@@ -42,8 +45,12 @@ export function simulateCommand(): Command {
     .option("--queue <n>", "requests that wait at most; further ones get 503", notNegative, 1024)
     .option("--cache-blocks <n>", "blocks of 64 tokens in the prefix cache", notNegative, 16_384)
     .option("--context <tokens>", "tokens of prompt and answer together", positive, 131_072)
-    .addOption(new Option("--reasoning <style>", "how reasoning is shown").choices(["content", "think"]).default("content"))
-    .addOption(new Option("--error-shape <name>", "whose words errors have").choices(["openai", "vllm"]).default("openai"))
+    .addOption(
+      new Option("--reasoning <style>", "how reasoning is shown").choices(["content", "think"]).default("content"),
+    )
+    .addOption(
+      new Option("--error-shape <name>", "whose words errors have").choices(["openai", "vllm"]).default("openai"),
+    )
     .option("--strict", "refuse fields that the OpenAI API does not know")
     .option("--fault <spec>", "commit this fault, name[:value][,option=value…] (repeatable)", collectFault, [])
     .option("--record <n>", "requests to remember for GET /simulate/requests", notNegative, 100)
@@ -94,7 +101,7 @@ function help(): string {
     "",
     "A request can ask for behaviour itself: header `x-simulate: reply=lorem&tokens=50`, model `any?calls=2`, or a",
     "first line `/simulate reasoning=think` of the last user message; header `x-simulate-fault: FAULT` for a fault.",
-    "GET /simulate/stats, GET /simulate/requests, POST /simulate/reset, POST /simulate/faults {\"faults\":[…]}.",
+    'GET /simulate/stats, GET /simulate/requests, POST /simulate/reset, POST /simulate/faults {"faults":[…]}.',
     "",
     "Faults (options: times=N, every=N, key=K, model=M, path=P, retry-after=S):",
     ...faults,

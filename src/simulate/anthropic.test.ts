@@ -8,7 +8,10 @@ import { startSimulator, type Simulator } from "./simulator.ts";
 let simulator: Simulator;
 let client: Anthropic;
 const tools: Anthropic.Tool[] = [
-  { name: "get_weather", input_schema: { type: "object", properties: { city: { type: "string" } }, required: ["city"] } },
+  {
+    name: "get_weather",
+    input_schema: { type: "object", properties: { city: { type: "string" } }, required: ["city"] },
+  },
   { name: "get_time", input_schema: { type: "object", properties: {} } },
 ];
 const thinking = { type: "enabled" as const, budget_tokens: 1024 };
@@ -24,7 +27,10 @@ after(async () => {
   await simulator.close();
 });
 
-function ask(content: string, more: Partial<Anthropic.MessageCreateParamsNonStreaming> = {}): Anthropic.MessageCreateParamsNonStreaming {
+function ask(
+  content: string,
+  more: Partial<Anthropic.MessageCreateParamsNonStreaming> = {},
+): Anthropic.MessageCreateParamsNonStreaming {
   return { model: "m", max_tokens: 4096, messages: [{ role: "user", content }], ...more };
 }
 
@@ -34,14 +40,20 @@ test("answers and streams the same message", async () => {
   assert.deepEqual(whole.content, [{ type: "text", text: "hello there", citations: null }]);
   assert.equal(streamed.content[0]?.type === "text" && streamed.content[0].text, "hello there");
   assert.equal(streamed.stop_reason, "end_turn");
-  assert.deepEqual([streamed.usage.input_tokens, streamed.usage.output_tokens], [whole.usage.input_tokens, whole.usage.output_tokens]);
+  assert.deepEqual(
+    [streamed.usage.input_tokens, streamed.usage.output_tokens],
+    [whole.usage.input_tokens, whole.usage.output_tokens],
+  );
 });
 
 test("thinking goes back byte for byte, or is refused", async () => {
   const params = ask("get_weather and get_time", { tools, thinking });
   const whole = await client.messages.create(params);
   const streamed = await client.messages.stream(params).finalMessage();
-  assert.deepEqual(whole.content.map((block) => block.type), ["thinking", "tool_use", "tool_use"]);
+  assert.deepEqual(
+    whole.content.map((block) => block.type),
+    ["thinking", "tool_use", "tool_use"],
+  );
   const shape = (message: Anthropic.Message): unknown =>
     message.content.map((block) => (block.type === "tool_use" ? [block.name, block.input] : block));
   assert.deepEqual(shape(streamed), shape(whole));
@@ -53,12 +65,14 @@ test("thinking goes back byte for byte, or is refused", async () => {
       ...params,
       messages: [...params.messages, { role: "assistant", content }, { role: "user", content: results }],
     });
-  const final = await answer(whole.content as Anthropic.ContentBlockParam[]);
+  const final = await answer(whole.content);
   const text = final.content.find((block) => block.type === "text")?.text;
   assert.equal(text, "tool results: for get_weather; for get_time");
-  const changed = whole.content.map((block) => (block.type === "thinking" ? { ...block, thinking: `${block.thinking} ` } : block));
-  await assert.rejects(answer(changed as Anthropic.ContentBlockParam[]), /Invalid `signature`/);
-  await assert.rejects(answer(whole.content.slice(1) as Anthropic.ContentBlockParam[]), /Expected `thinking`/);
+  const changed = whole.content.map((block) =>
+    block.type === "thinking" ? { ...block, thinking: `${block.thinking} ` } : block,
+  );
+  await assert.rejects(answer(changed), /Invalid `signature`/);
+  await assert.rejects(answer(whole.content.slice(1)), /Expected `thinking`/);
 });
 
 test("redacted and omitted thinking", async () => {
@@ -69,7 +83,11 @@ test("redacted and omitted thinking", async () => {
   const content = [...redacted.content, ...omitted.content] as Anthropic.ContentBlockParam[];
   await client.messages.create({
     ...ask("x"),
-    messages: [{ role: "user", content: "x" }, { role: "assistant", content }, { role: "user", content: "y" }],
+    messages: [
+      { role: "user", content: "x" },
+      { role: "assistant", content },
+      { role: "user", content: "y" },
+    ],
   });
 });
 
@@ -100,7 +118,10 @@ test("counts tokens as a message would", async () => {
 });
 
 test("lists models", async () => {
-  assert.deepEqual((await client.models.list()).data.map((model) => model.id), ["simulated"]);
+  assert.deepEqual(
+    (await client.models.list()).data.map((model) => model.id),
+    ["simulated"],
+  );
   assert.equal((await client.models.retrieve("simulated")).type, "model");
 });
 
@@ -110,10 +131,39 @@ const REFUSED: readonly (readonly [string, object, RegExp])[] = [
   ["a small thinking budget", { thinking: { type: "enabled", budget_tokens: 10 } }, /1024/],
   ["thinking with a forced tool", { thinking, tools, tool_choice: { type: "any" } }, /forces tool use/],
   ["a tool without schema type", { tools: [{ name: "t", input_schema: {} }] }, /input_schema.type/],
-  ["an open schema", { output_config: { format: { type: "json_schema", schema: { type: "object" } } } }, /additionalProperties/],
-  ["an unanswered call", { messages: [{ role: "user", content: "x" }, { role: "assistant", content: [{ type: "tool_use", id: "t1", name: "n", input: {} }] }, { role: "user", content: "y" }] }, /t1/],
-  ["a result of no call", { messages: [{ role: "user", content: [{ type: "tool_result", tool_use_id: "t2", content: "r" }] }] }, /t2/],
-  ["five cache marks", { messages: [{ role: "user", content: Array.from({ length: 5 }, () => ({ type: "text", text: "x", cache_control: { type: "ephemeral" } })) }] }, /maximum of 4/],
+  [
+    "an open schema",
+    { output_config: { format: { type: "json_schema", schema: { type: "object" } } } },
+    /additionalProperties/,
+  ],
+  [
+    "an unanswered call",
+    {
+      messages: [
+        { role: "user", content: "x" },
+        { role: "assistant", content: [{ type: "tool_use", id: "t1", name: "n", input: {} }] },
+        { role: "user", content: "y" },
+      ],
+    },
+    /t1/,
+  ],
+  [
+    "a result of no call",
+    { messages: [{ role: "user", content: [{ type: "tool_result", tool_use_id: "t2", content: "r" }] }] },
+    /t2/,
+  ],
+  [
+    "five cache marks",
+    {
+      messages: [
+        {
+          role: "user",
+          content: Array.from({ length: 5 }, () => ({ type: "text", text: "x", cache_control: { type: "ephemeral" } })),
+        },
+      ],
+    },
+    /maximum of 4/,
+  ],
 ];
 
 for (const [what, change, message] of REFUSED) {

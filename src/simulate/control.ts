@@ -58,7 +58,7 @@ function readFaults(request: IncomingMessage, response: ServerResponse, controls
   request.on("data", (chunk: Buffer) => chunks.push(chunk));
   request.on("end", () => {
     try {
-      const body: JsonValue = JSON.parse(Buffer.concat(chunks).toString());
+      const body = JSON.parse(Buffer.concat(chunks).toString()) as JsonValue;
       const rules = asStrings(asObject(body)?.["faults"]).map(parseFaultRule);
       controls.setFaults(rules);
       sendJson(response, 200, { faults: rules.length });

@@ -120,8 +120,10 @@ export class StreamDelivery {
     const total = this.#plan.frames.reduce((sum, frame) => sum + Buffer.byteLength(frame.text), 0);
     response.writeHead(200, [
       ...this.#plan.headers,
-      "content-type", "text/event-stream; charset=utf-8",
-      "cache-control", "no-cache",
+      "content-type",
+      "text/event-stream; charset=utf-8",
+      "cache-control",
+      "no-cache",
       ...lengthHeaders(fault, total),
       ...this.#outlet.headers,
     ]);
@@ -236,7 +238,8 @@ export class StreamDelivery {
 
 /** A stream has no content-length unless a fault gives it a wrong one. */
 function lengthHeaders(fault: Fault | undefined, total: number): string[] {
-  if (fault?.name === "length-long") return ["content-length", String(total + LENGTH_ERROR_BYTES), "connection", "close"];
+  if (fault?.name === "length-long")
+    return ["content-length", String(total + LENGTH_ERROR_BYTES), "connection", "close"];
   if (fault?.name === "length-short") return ["content-length", String(total - LENGTH_ERROR_BYTES)];
   return [];
 }

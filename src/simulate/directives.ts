@@ -39,10 +39,8 @@ const MESSAGE_PREFIX = "/simulate ";
 
 /** @throws VendorError 400 for a directive that does not exist */
 export function parseDirectives(text: string): Directives {
-  let directives: Directives = {};
-  for (const [key, value] of new URLSearchParams(text)) {
-    directives = { ...directives, ...readDirective(key, value) };
-  }
+  const directives: Directives = {};
+  for (const [key, value] of new URLSearchParams(text)) Object.assign(directives, readDirective(key, value));
   return directives;
 }
 

@@ -156,7 +156,9 @@ function fixedAnswer(bytes: number): Buffer {
     JSON.stringify({
       ...HEAD,
       object: "chat.completion",
-      choices: [{ index: 0, message: { role: "assistant", content, refusal: null }, logprobs: null, finish_reason: "stop" }],
+      choices: [
+        { index: 0, message: { role: "assistant", content, refusal: null }, logprobs: null, finish_reason: "stop" },
+      ],
       usage: { prompt_tokens: 500, completion_tokens: 200, total_tokens: 700 },
     });
   return Buffer.from(encode("x".repeat(Math.max(0, bytes - encode("").length))));

@@ -19,7 +19,12 @@ after(async () => {
 
 const STREAM = { model: "m", stream: true, messages: [{ role: "user", content: "one two three four" }] };
 const WHOLE = { ...STREAM, stream: false };
-const MESSAGE = { model: "m", max_tokens: 99, stream: true, messages: [{ role: "user", content: "one two three four" }] };
+const MESSAGE = {
+  model: "m",
+  max_tokens: 99,
+  stream: true,
+  messages: [{ role: "user", content: "one two three four" }],
+};
 
 interface Wire {
   readonly bytes: Buffer;
@@ -72,7 +77,10 @@ test("status, retry-after and words of each dialect", async () => {
 test("context overflow in three vendors' words", async () => {
   assert.match((await send(WHOLE, "context-overflow")).body, /"code":"context_length_exceeded"/);
   assert.match((await send(WHOLE, "context-overflow:vllm")).body, /"type":"BadRequestError".*"code":400/);
-  assert.match((await send(MESSAGE, "context-overflow", "/v1/messages")).body, /prompt is too long: 262960 tokens > 200000 maximum/);
+  assert.match(
+    (await send(MESSAGE, "context-overflow", "/v1/messages")).body,
+    /prompt is too long: 262960 tokens > 200000 maximum/,
+  );
 });
 
 test("faults before the head", async () => {
@@ -199,7 +207,10 @@ test("pace sends a token each so many milliseconds", async () => {
   for await (const _chunk of response.body) arrivals.push(performance.now());
   const first = arrivals[0] ?? 0;
   const ms = (arrivals.at(-1) ?? 0) - first;
-  assert.ok(arrivals.length >= 5 && ms >= 150 && ms < 800, `${arrivals.length} reads in ${ms} ms for 5 tokens each 40 ms`);
+  assert.ok(
+    arrivals.length >= 5 && ms >= 150 && ms < 800,
+    `${arrivals.length} reads in ${ms} ms for 5 tokens each 40 ms`,
+  );
 });
 
 test("an abort is seen with time and place, and frees the engine", async () => {
@@ -233,10 +244,16 @@ test("ignore-abort goes on working", async () => {
 
 test("rules set from outside, refusing and accepting again", async () => {
   const ask = async (): Promise<number> => (await fetchBody(WHOLE, "")).status;
-  const set = await fetch(`${simulator.url}/simulate/faults`, { method: "POST", body: JSON.stringify({ faults: ["status:500,times=2"] }) });
+  const set = await fetch(`${simulator.url}/simulate/faults`, {
+    method: "POST",
+    body: JSON.stringify({ faults: ["status:500,times=2"] }),
+  });
   assert.equal(set.status, 200);
   assert.deepEqual([await ask(), await ask(), await ask()], [500, 500, 200]);
-  const wrong = await fetch(`${simulator.url}/simulate/faults`, { method: "POST", body: JSON.stringify({ faults: ["nonsense"] }) });
+  const wrong = await fetch(`${simulator.url}/simulate/faults`, {
+    method: "POST",
+    body: JSON.stringify({ faults: ["nonsense"] }),
+  });
   assert.equal(wrong.status, 400);
   await simulator.refuse();
   await assert.rejects(ask());

@@ -3,7 +3,8 @@
 /** Every fault and what it does. `N` counts output tokens, `MS` milliseconds; a default stands in brackets. */
 export const FAULTS = {
   status: "an error answer with this HTTP status in the vendor's shape (status:429,retry-after=2)",
-  "context-overflow": "400 for a prompt that is too long, in the words of openai or vllm [openai], or of Anthropic on its API",
+  "context-overflow":
+    "400 for a prompt that is too long, in the words of openai or vllm [openai], or of Anthropic on its API",
   redirect: "a redirect with this status [307] to another path of the simulator",
   close: "closes the connection without a byte of answer",
   reset: "resets the connection without a byte of answer",

@@ -1,5 +1,4 @@
 /** The way of a generating request through the simulated engine. */
-import type { JsonObject } from "../lib/json.ts";
 import { useCache } from "./cache-counts.ts";
 import { StreamDelivery, deliverJson } from "./deliver.ts";
 import { callAt, type SimulatedEngine } from "./engine.ts";
@@ -54,7 +53,9 @@ export function generate(exchange: Exchange, surface: Surface, task: Task, machi
   };
   stats.promptTokens += usage.promptTokens;
   stats.cachedTokens += usage.cachedTokens;
-  const send = task.stream ? prepareStream(exchange, surface, outcome, machine) : prepareAnswer(exchange, surface, outcome, machine);
+  const send = task.stream
+    ? prepareStream(exchange, surface, outcome, machine)
+    : prepareAnswer(exchange, surface, outcome, machine);
   exchange.phase = exchange.phase === "hanging" ? "hanging" : "waiting";
   let cancel: (() => void) | undefined;
   const place = engine.enter(() => {

@@ -14,7 +14,12 @@ export function encodeMetrics(model: string, engine: SimulatedEngine, cache: Pre
   add("gauge", "vllm:num_requests_waiting", engine.waiting, "Number of requests waiting to be processed.");
   add("gauge", "vllm:kv_cache_usage_perc", cache.fill, "KV-cache usage. 1 means 100 percent usage.");
   const { queriedTokens, hitTokens } = cache.counts;
-  add("counter", "vllm:prefix_cache_queries", queriedTokens, "Prefix cache queries, in terms of number of queried tokens.");
+  add(
+    "counter",
+    "vllm:prefix_cache_queries",
+    queriedTokens,
+    "Prefix cache queries, in terms of number of queried tokens.",
+  );
   add("counter", "vllm:prefix_cache_hits", hitTokens, "Prefix cache hits, in terms of number of cached tokens.");
   add("counter", "vllm:prompt_tokens", stats.promptTokens, "Number of prefill tokens processed.");
   add("counter", "vllm:generation_tokens", stats.completionTokens, "Number of generation tokens processed.");

@@ -11,10 +11,17 @@ const weather = {
   type: "function" as const,
   function: {
     name: "get_weather",
-    parameters: { type: "object", properties: { city: { type: "string" }, unit: { enum: ["c", "f"] } }, required: ["city"] },
+    parameters: {
+      type: "object",
+      properties: { city: { type: "string" }, unit: { enum: ["c", "f"] } },
+      required: ["city"],
+    },
   },
 };
-const time = { type: "function" as const, function: { name: "get_time", parameters: { type: "object", properties: {} } } };
+const time = {
+  type: "function" as const,
+  function: { name: "get_time", parameters: { type: "object", properties: {} } },
+};
 const PIXEL = "data:image/png;base64,iVBORw0KGgo=";
 
 before(async () => {
@@ -31,7 +38,10 @@ after(async () => {
 test("echoes the last user message and counts its tokens", async () => {
   const answer = await client.chat.completions.create({
     model: "m",
-    messages: [{ role: "system", content: "be brief" }, { role: "user", content: "hello 😀" }],
+    messages: [
+      { role: "system", content: "be brief" },
+      { role: "user", content: "hello 😀" },
+    ],
   });
   assert.equal(answer.choices[0]?.message.content, "hello 😀");
   assert.equal(answer.choices[0]?.finish_reason, "stop");
@@ -48,7 +58,11 @@ test("streams what it would answer whole, and usage when asked", async () => {
   const final = await stream.finalChatCompletion();
   assert.equal(final.choices[0]?.message.content, "one two three four");
   assert.equal(final.usage?.completion_tokens, 5);
-  const plain = await client.chat.completions.create({ model: "m", stream: true, messages: [{ role: "user", content: "x" }] });
+  const plain = await client.chat.completions.create({
+    model: "m",
+    stream: true,
+    messages: [{ role: "user", content: "x" }],
+  });
   for await (const chunk of plain) assert.equal(chunk.usage, undefined);
 });
 
@@ -62,7 +76,9 @@ for (const order of ["", "&interleave=1"]) {
     const whole = await client.chat.completions.create(request);
     const streamed = await client.chat.completions.stream(request).finalChatCompletion();
     const calls = (of: OpenAI.ChatCompletion): unknown =>
-      of.choices[0]?.message.tool_calls?.map((call) => (call.type === "function" ? [call.function.name, call.function.arguments] : []));
+      of.choices[0]?.message.tool_calls?.map((call) =>
+        call.type === "function" ? [call.function.name, call.function.arguments] : [],
+      );
     assert.deepEqual(calls(streamed), calls(whole));
     assert.equal(whole.choices[0]?.message.tool_calls?.length, 3);
     assert.equal(streamed.choices[0]?.finish_reason, "tool_calls");
@@ -75,7 +91,10 @@ test("answers a tool's result instead of calling again", async () => {
     tools: [time],
     messages: [
       { role: "user", content: "get_time" },
-      { role: "assistant", tool_calls: [{ id: "c1", type: "function", function: { name: "get_time", arguments: "{}" } }] },
+      {
+        role: "assistant",
+        tool_calls: [{ id: "c1", type: "function", function: { name: "get_time", arguments: "{}" } }],
+      },
       { role: "tool", tool_call_id: "c1", content: "noon" },
     ],
   });
@@ -89,7 +108,11 @@ test("structured output satisfies the schema", async () => {
     response_format: zodResponseFormat(schema, "thing"),
     messages: [{ role: "user", content: "make one" }],
   });
-  assert.deepEqual(answer.choices[0]?.message.parsed, { name: "name: make one", tags: ["tags: make one 1", "tags: make one 2"], size: 5 });
+  assert.deepEqual(answer.choices[0]?.message.parsed, {
+    name: "name: make one",
+    tags: ["tags: make one 1", "tags: make one 2"],
+    size: 5,
+  });
 });
 
 test("reasoning, stop sequences, limits and candidates", async () => {
@@ -100,7 +123,10 @@ test("reasoning, stop sequences, limits and candidates", async () => {
   const tags = await client.chat.completions.create({ model: "m?reasoning=think", messages });
   assert.match(tags.choices[0]?.message.content ?? "", /^<think>\n[^<]*<\/think>\n\nalpha STOP beta$/);
   const stopped = await client.chat.completions.create({ model: "m", stop: ["STOP", "none"], n: 2, messages });
-  assert.deepEqual(stopped.choices.map((choice) => choice.message.content), ["alpha ", "alpha "]);
+  assert.deepEqual(
+    stopped.choices.map((choice) => choice.message.content),
+    ["alpha ", "alpha "],
+  );
   const short = await client.chat.completions.create({ model: "m", max_completion_tokens: 2, messages });
   assert.equal(short.choices[0]?.message.content, "alpha ST");
   assert.equal(short.choices[0]?.finish_reason, "length");
@@ -111,7 +137,8 @@ test("counts images and reports cached tokens", async () => {
     { type: "text" as const, text: "look ".repeat(300) },
     { type: "image_url" as const, image_url: { url: PIXEL } },
   ];
-  const ask = async (): Promise<OpenAI.ChatCompletion> => client.chat.completions.create({ model: "m", messages: [{ role: "user", content }] });
+  const ask = async (): Promise<OpenAI.ChatCompletion> =>
+    client.chat.completions.create({ model: "m", messages: [{ role: "user", content }] });
   const first = await ask();
   const second = await ask();
   assert.match(first.choices[0]?.message.content ?? "", /\[1 image\]$/);
@@ -123,7 +150,10 @@ test("embeddings in base64 are those in numbers", async () => {
   const input = ["a", "b"];
   const numbers = await client.embeddings.create({ model: "m", input, encoding_format: "float", dimensions: 16 });
   const decoded = await client.embeddings.create({ model: "m", input, dimensions: 16 });
-  assert.deepEqual(decoded.data.map((entry) => entry.embedding), numbers.data.map((entry) => entry.embedding));
+  assert.deepEqual(
+    decoded.data.map((entry) => entry.embedding),
+    numbers.data.map((entry) => entry.embedding),
+  );
   assert.equal(numbers.data[0]?.embedding.length, 16);
   assert.notDeepEqual(numbers.data[0]?.embedding, numbers.data[1]?.embedding);
 });
@@ -142,13 +172,19 @@ test("lists models and refuses unknown ones where it has a list", async () => {
   try {
     const right = new OpenAI({ baseURL: `${strict.url}/v1`, apiKey: "sk-right", maxRetries: 0 });
     const wrong = new OpenAI({ baseURL: `${strict.url}/v1`, apiKey: "sk-wrong", maxRetries: 0 });
-    assert.deepEqual((await right.models.list()).data.map((model) => model.id), ["a"]);
+    assert.deepEqual(
+      (await right.models.list()).data.map((model) => model.id),
+      ["a"],
+    );
     assert.equal((await right.models.retrieve("a")).id, "a");
     const messages = [{ role: "user" as const, content: "x" }];
     await assert.rejects(right.chat.completions.create({ model: "b", messages }), OpenAI.NotFoundError);
     await assert.rejects(wrong.chat.completions.create({ model: "a", messages }), OpenAI.AuthenticationError);
     const unknown = { model: "a", messages, thinking: { type: "enabled" } };
-    await assert.rejects(right.chat.completions.create(unknown), (error) => error instanceof OpenAI.BadRequestError && error.param === "thinking");
+    await assert.rejects(
+      right.chat.completions.create(unknown),
+      (error) => error instanceof OpenAI.BadRequestError && error.param === "thinking",
+    );
   } finally {
     await strict.close();
   }
@@ -159,7 +195,11 @@ test("refuses a tool call without its result", async () => {
   await assert.rejects(
     client.chat.completions.create({
       model: "m",
-      messages: [{ role: "user", content: "x" }, { role: "assistant", tool_calls: [call] }, { role: "user", content: "well?" }],
+      messages: [
+        { role: "user", content: "x" },
+        { role: "assistant", tool_calls: [call] },
+        { role: "user", content: "well?" },
+      ],
     }),
     /c1/,
   );

@@ -38,7 +38,13 @@ test("the prefix cache forgets what was not used longest", () => {
 });
 
 test("the engine runs so many at once, in order of arrival", () => {
-  const engine = new SimulatedEngine({ prefillTokensPerSecond: 1000, decodeMs: 10, decodeLoadMs: 1, concurrency: 2, queueLimit: 1 });
+  const engine = new SimulatedEngine({
+    prefillTokensPerSecond: 1000,
+    decodeMs: 10,
+    decodeLoadMs: 1,
+    concurrency: 2,
+    queueLimit: 1,
+  });
   const started: string[] = [];
   const a = engine.enter(() => started.push("a"));
   engine.enter(() => started.push("b"));

@@ -72,7 +72,10 @@ export class Router {
     const openai = ["/v1/chat/completions", "/v1/completions", "/v1/embeddings"].includes(path);
     const models = path === "/v1/models" || path.startsWith(MODEL_PATH);
     const known = models || (anthropic && dialect !== "openai") || (openai && dialect !== "anthropic");
-    if (!known) throw new VendorError(404, `Not found: ${path}`, { type: dialect === "anthropic" ? "not_found_error" : "invalid_request_error" });
+    if (!known)
+      throw new VendorError(404, `Not found: ${path}`, {
+        type: dialect === "anthropic" ? "not_found_error" : "invalid_request_error",
+      });
     if (exchange.request.method !== (models ? "GET" : "POST")) throw new VendorError(405, "Method Not Allowed");
   }
 

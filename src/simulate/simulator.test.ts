@@ -11,7 +11,10 @@ async function start(t: TestContext, options: SimulatorOptions): Promise<Simulat
 }
 
 async function chat(simulator: Simulator, body: object): Promise<Response> {
-  return fetch(`${simulator.url}/v1/chat/completions`, { method: "POST", body: JSON.stringify({ model: "m", ...body }) });
+  return fetch(`${simulator.url}/v1/chat/completions`, {
+    method: "POST",
+    body: JSON.stringify({ model: "m", ...body }),
+  });
 }
 
 const HELLO = { messages: [{ role: "user", content: "hello" }] };
@@ -79,10 +82,15 @@ test("remembers requests as they arrived", async (t) => {
   const simulator = await start(t, { recordLimit: 2 });
   const body = '{ "model":"m", "messages":[{"role":"user","content":"é"}] }';
   for (const name of ["A", "B", "C"]) {
-    await (await fetch(`${simulator.url}/v1/chat/completions?q=1`, { method: "POST", body, headers: { "X-Name": name } })).text();
+    await (
+      await fetch(`${simulator.url}/v1/chat/completions?q=1`, { method: "POST", body, headers: { "X-Name": name } })
+    ).text();
   }
   const requests = simulator.requests();
-  assert.deepEqual(requests.map((request) => request.rawHeaders.find(([name]) => name.toLowerCase() === "x-name")?.[1]), ["B", "C"]);
+  assert.deepEqual(
+    requests.map((request) => request.rawHeaders.find(([name]) => name.toLowerCase() === "x-name")?.[1]),
+    ["B", "C"],
+  );
   assert.equal(requests[0]?.body.toString(), body);
   assert.equal(requests[0]?.url, "/v1/chat/completions?q=1");
   const shown: unknown = await (await fetch(`${simulator.url}/simulate/requests`)).json();
@@ -95,7 +103,11 @@ test("one dialect only", async (t) => {
   const simulator = await start(t, { dialect: "anthropic" });
   assert.equal((await chat(simulator, HELLO)).status, 404);
   const headers = { "anthropic-version": "2023-06-01" };
-  const message = await fetch(`${simulator.url}/v1/messages`, { method: "POST", headers, body: JSON.stringify({ model: "m", max_tokens: 9, ...HELLO }) });
+  const message = await fetch(`${simulator.url}/v1/messages`, {
+    method: "POST",
+    headers,
+    body: JSON.stringify({ model: "m", max_tokens: 9, ...HELLO }),
+  });
   assert.equal(message.status, 200);
 });
 
@@ -105,7 +117,9 @@ test("fast answers have their size, streams their chunks and pace", async (t) =>
   assert.equal(whole.length, 1024);
   assert.match(whole, /"total_tokens":700/);
   const before = performance.now();
-  const streams = await Promise.all(Array.from({ length: 20 }, async () => (await chat(simulator, { ...HELLO, stream: true })).text()));
+  const streams = await Promise.all(
+    Array.from({ length: 20 }, async () => (await chat(simulator, { ...HELLO, stream: true })).text()),
+  );
   const ms = performance.now() - before;
   for (const stream of streams) {
     assert.equal(stream.split('"content":"xxxx"').length - 1, 20);

@@ -79,7 +79,12 @@ class RunningSimulator implements Simulator {
     this.#router = new Router(this.#machine);
     this.#fast = options.fast === undefined ? undefined : new FastAnswers(options.fast);
     this.setFault(...options.faults);
-    this.#server = createServer({ maxHeaderSize: 1024 * 1024, requestTimeout: 0, headersTimeout: 0, keepAliveTimeout: 0 });
+    this.#server = createServer({
+      maxHeaderSize: 1024 * 1024,
+      requestTimeout: 0,
+      headersTimeout: 0,
+      keepAliveTimeout: 0,
+    });
     this.#server.on("request", (request, response) => {
       this.#handle(request, response);
     });
@@ -126,7 +131,9 @@ class RunningSimulator implements Simulator {
       const stats = this.stats();
       if (wanted(stats)) return stats;
       if (performance.now() > deadline) {
-        throw new Error(`not within ${timeoutMs} ms: ${wanted.toString()}; the simulator has seen ${JSON.stringify(stats)}`);
+        throw new Error(
+          `not within ${timeoutMs} ms: ${wanted.toString()}; the simulator has seen ${JSON.stringify(stats)}`,
+        );
       }
       await sleep(POLL_MS);
     }
@@ -211,10 +218,14 @@ class RunningSimulator implements Simulator {
     request.on("end", () => {
       const body = Buffer.concat(chunks);
       this.#record(exchange, body);
-      this.#router.answer(exchange, () => {
-        if (size > this.#options.maxBodyBytes) throw new VendorError(413, "Request exceeds the maximum size");
-        return parseBody(body);
-      }, this.#rules);
+      this.#router.answer(
+        exchange,
+        () => {
+          if (size > this.#options.maxBodyBytes) throw new VendorError(413, "Request exceeds the maximum size");
+          return parseBody(body);
+        },
+        this.#rules,
+      );
     });
   }
 
@@ -240,7 +251,7 @@ class RunningSimulator implements Simulator {
 function parseBody(body: Buffer): JsonObject {
   let value: JsonValue;
   try {
-    value = JSON.parse(body.toString());
+    value = JSON.parse(body.toString()) as JsonValue;
   } catch {
     throw badRequest("We could not parse the JSON body of your request.");
   }

@@ -16,7 +16,7 @@ export const offlineOrigin: Origin = {
     setImmediate(() => {
       if (!call.aborted) {
         handler.onSent();
-        void answer(request, handler, call);
+        answer(request, handler, call);
       }
     });
     return {
@@ -30,19 +30,21 @@ export const offlineOrigin: Origin = {
   close: () => Promise.resolve(),
 };
 
-async function answer(request: UpstreamRequest, handler: UpstreamHandler, call: { aborted: boolean }): Promise<void> {
+function answer(request: UpstreamRequest, handler: UpstreamHandler, call: { readonly aborted: boolean }): void {
   const operation = OPERATIONS[request.path] ?? "chat";
-  const given = answerOffline(operation, JSON.parse(request.body?.toString() ?? "{}") as JsonObject);
+  // the gateway has checked that the body is JSON before it calls anybody
+  const body = JSON.parse(request.body?.toString() ?? "{}") as JsonObject;
+  const given = answerOffline(operation, body);
   if (given.kind === "json") {
     handler.onHead(given.status, { "content-type": "application/json" });
     handler.onData(Buffer.from(JSON.stringify(given.body)));
   } else {
     handler.onHead(200, { "content-type": "text/event-stream" });
-    for await (const chunk of given.chunks) {
+    for (const chunk of given.chunks) {
       if (call.aborted) {
         return;
       }
-      handler.onData(typeof chunk === "string" ? Buffer.from(chunk) : chunk);
+      handler.onData(Buffer.from(chunk));
     }
   }
   if (!call.aborted) {

@@ -3,7 +3,13 @@ import test from "node:test";
 import type { JsonObject } from "../lib/json.ts";
 import { answerOffline, ECHO_LABEL } from "./offline.ts";
 
-const USER = { messages: [{ role: "user", content: "first" }, { role: "assistant", content: "a" }, { role: "user", content: [{ type: "text", text: "Hello, Sluice! 😀" }] }] };
+const USER = {
+  messages: [
+    { role: "user", content: "first" },
+    { role: "assistant", content: "a" },
+    { role: "user", content: [{ type: "text", text: "Hello, Sluice! 😀" }] },
+  ],
+};
 
 function json(body: JsonObject): JsonObject {
   const answer = answerOffline("chat", body);
@@ -27,17 +33,30 @@ test("echo repeats the last user message under its label, and streams the same w
   assert.equal(text, expected);
   assert.ok(chunks.length > 6);
   assert.deepEqual(chunks.at(-1)?.["usage"], json(USER)["usage"]);
-  assert.equal(events(USER).some((chunk) => "usage" in chunk), false);
+  assert.equal(
+    events(USER).some((chunk) => "usage" in chunk),
+    false,
+  );
 });
 
 test("echo calls the tool that is forced, with the required arguments", () => {
-  const parameters = { type: "object", properties: { n: { type: "integer" }, e: { enum: ["x"] }, o: {} }, required: ["n", "e"] };
-  const tools = [{ type: "function", function: { name: "a" } }, { type: "function", function: { name: "b", parameters } }];
+  const parameters = {
+    type: "object",
+    properties: { n: { type: "integer" }, e: { enum: ["x"] }, o: {} },
+    required: ["n", "e"],
+  };
+  const tools = [
+    { type: "function", function: { name: "a" } },
+    { type: "function", function: { name: "b", parameters } },
+  ];
   const named = JSON.stringify(json({ ...USER, tools, tool_choice: { type: "function", function: { name: "b" } } }));
   assert.match(named, /"name":"b","arguments":"\{\\"n\\":1,\\"e\\":\\"x\\"\}".*"finish_reason":"tool_calls"/);
   assert.match(JSON.stringify(json({ ...USER, tools, tool_choice: "required" })), /"name":"a"/);
   assert.doesNotMatch(JSON.stringify(json({ ...USER, tools })), /tool_calls/);
-  assert.match(JSON.stringify(events({ ...USER, tools, tool_choice: "required" })), /"tool_calls":\[\{"index":0,"id":"call_/);
+  assert.match(
+    JSON.stringify(events({ ...USER, tools, tool_choice: "required" })),
+    /"tool_calls":\[\{"index":0,"id":"call_/,
+  );
 });
 
 test("echo's embeddings in base64 are those in numbers", () => {
@@ -56,7 +75,11 @@ test("echo's embeddings in base64 are those in numbers", () => {
 test("echo completes prompts and refuses what it cannot do", () => {
   const whole = answerOffline("completions", { prompt: "go on" });
   assert.ok(whole.kind === "json" && JSON.stringify(whole.body).includes(`"text":"${ECHO_LABEL} go on"`));
-  for (const [operation, body] of [["chat", {}], ["embeddings", {}], ["count_tokens", USER]] as const) {
+  for (const [operation, body] of [
+    ["chat", {}],
+    ["embeddings", {}],
+    ["count_tokens", USER],
+  ] as const) {
     const refused = answerOffline(operation, body);
     assert.ok(refused.kind === "json" && refused.status === 400, operation);
   }

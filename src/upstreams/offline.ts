@@ -2,10 +2,11 @@
  * The built-in test model `echo`: it answers inside the gateway, without network, in the OpenAI dialect. Every answer
  * says that it comes from a test model, so that nobody takes it for a real one.
  */
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import type { Operation } from "../dialects/contract.ts";
 import type { JsonObject, JsonValue } from "../lib/json.ts";
 import { estimateTokens, estimateTokensOfJson } from "../lib/token-estimate.ts";
+import { embedOffline } from "./offline-embedding.ts";
 
 /** What every answer begins with. */
 export const ECHO_LABEL = "[echo, the built-in test model of Sluice]";
@@ -59,47 +60,70 @@ function answerChat(body: JsonObject): OfflineAnswer {
 
 function answerCompletion(body: JsonObject): OfflineAnswer {
   const prompt = body["prompt"];
-  const asked = typeof prompt === "string" ? prompt : arrayOf(prompt).filter((part) => typeof part === "string").join("\n");
+  const asked =
+    typeof prompt === "string"
+      ? prompt
+      : arrayOf(prompt)
+          .filter((part) => typeof part === "string")
+          .join("\n");
   const text = `${ECHO_LABEL} ${asked}`.trimEnd();
   const usage = usageOf(estimateTokens(asked), text);
   const head: JsonObject = { ...headOf("cmpl-", body), object: "text_completion" };
-  const choice = (words: string, reason: string | null): JsonObject => ({ index: 0, text: words, logprobs: null, finish_reason: reason });
-  if (body["stream"] !== true) return { kind: "json", status: 200, body: { ...head, choices: [choice(text, "stop")], usage } };
+  const choice = (words: string, reason: string | null): JsonObject => ({
+    index: 0,
+    text: words,
+    logprobs: null,
+    finish_reason: reason,
+  });
+  if (body["stream"] !== true)
+    return { kind: "json", status: 200, body: { ...head, choices: [choice(text, "stop")], usage } };
   return streamOf(head, [...wordsOf(text).map((word) => choice(word, null)), choice("", "stop")], body, usage);
 }
 
-function streamOf(head: JsonObject, choices: readonly JsonObject[], body: JsonObject, usage: JsonObject): OfflineAnswer {
+function streamOf(
+  head: JsonObject,
+  choices: readonly JsonObject[],
+  body: JsonObject,
+  usage: JsonObject,
+): OfflineAnswer {
   const includeUsage = objectOf(body["stream_options"])["include_usage"] === true;
-  const chunks = choices.map((choice) => ({ ...head, choices: [choice], ...(includeUsage ? { usage: null } : {}) }) as JsonObject);
+  const chunks = choices.map((choice): JsonObject => ({
+    ...head,
+    choices: [choice],
+    ...(includeUsage ? { usage: null } : {}),
+  }));
   if (includeUsage) chunks.push({ ...head, choices: [], usage });
-  return { kind: "stream", chunks: [...chunks.map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`), "data: [DONE]\n\n"] };
+  return {
+    kind: "stream",
+    chunks: [...chunks.map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`), "data: [DONE]\n\n"],
+  };
 }
 
 function answerEmbeddings(body: JsonObject): OfflineAnswer {
   const input = body["input"];
   const isOne = typeof input === "string" || (Array.isArray(input) && input.every((part) => typeof part === "number"));
-  const inputs = (isOne ? [input] : arrayOf(input)).map((part) => (typeof part === "string" ? part : JSON.stringify(part)));
+  const inputs = (isOne ? [input] : arrayOf(input)).map((part) =>
+    typeof part === "string" ? part : JSON.stringify(part),
+  );
   if (inputs.length === 0) return refuse("input must be a string or an array of inputs.", "input");
   const dimensions = body["dimensions"] ?? DEFAULT_DIMENSIONS;
-  if (typeof dimensions !== "number" || !Number.isInteger(dimensions) || dimensions < 1 || dimensions > MAX_DIMENSIONS) {
+  if (
+    typeof dimensions !== "number" ||
+    !Number.isInteger(dimensions) ||
+    dimensions < 1 ||
+    dimensions > MAX_DIMENSIONS
+  ) {
     return refuse(`dimensions must be a whole number from 1 to ${MAX_DIMENSIONS}.`, "dimensions");
   }
   const isBase64 = body["encoding_format"] === "base64";
   const data = inputs.map((text, index): JsonObject => {
-    const vector = embed(text, dimensions);
-    return { object: "embedding", index, embedding: isBase64 ? Buffer.from(vector.buffer).toString("base64") : [...vector] };
+    const vector = embedOffline(text, dimensions);
+    const embedding = isBase64 ? Buffer.from(vector.buffer).toString("base64") : [...vector];
+    return { object: "embedding", index, embedding };
   });
   const tokens = inputs.reduce((sum, text) => sum + estimateTokens(text), 0);
   const usage = { prompt_tokens: tokens, total_tokens: tokens };
   return { kind: "json", status: 200, body: { object: "list", data, model: modelOf(body), usage } };
-}
-
-/** A unit vector made of the text's hash. The platforms that run Node are little-endian, as base64 vectors are. */
-function embed(text: string, dimensions: number): Float32Array<ArrayBuffer> {
-  const bytes = createHash("shake256", { outputLength: dimensions * 2 }).update(text).digest();
-  const vector = Float32Array.from({ length: dimensions }, (_, index) => bytes.readInt16LE(index * 2));
-  const length = Math.hypot(...vector) || 1;
-  return vector.map((value) => value / length);
 }
 
 /** The call that `tool_choice` forces: the named tool, or the first one. */
@@ -125,7 +149,14 @@ function sampleOf(schema: JsonObject): JsonObject {
   return sample;
 }
 
-const SAMPLES: Readonly<Record<string, JsonValue>> = { integer: 1, number: 1, boolean: true, array: [], object: {}, null: null };
+const SAMPLES: Readonly<Record<string, JsonValue>> = {
+  integer: 1,
+  number: 1,
+  boolean: true,
+  array: [],
+  object: {},
+  null: null,
+};
 
 function headOf(prefix: string, body: JsonObject): JsonObject {
   const id = `${prefix}echo-${randomUUID()}`;
@@ -138,7 +169,11 @@ function modelOf(body: JsonObject): string {
 
 function usageOf(promptTokens: number, answer: string): JsonObject {
   const completionTokens = estimateTokens(answer);
-  return { prompt_tokens: promptTokens, completion_tokens: completionTokens, total_tokens: promptTokens + completionTokens };
+  return {
+    prompt_tokens: promptTokens,
+    completion_tokens: completionTokens,
+    total_tokens: promptTokens + completionTokens,
+  };
 }
 
 function refuse(message: string, param: string | null): OfflineAnswer {
@@ -158,9 +193,7 @@ function textOf(content: JsonValue | undefined): string {
     .join("");
 }
 
-function arrayOf(value: JsonValue | undefined): JsonValue[] {
-  return Array.isArray(value) ? value : [];
-}
+const arrayOf = (value: JsonValue | undefined): JsonValue[] => (Array.isArray(value) ? value : []);
 
 function objectOf(value: JsonValue | undefined): JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? value : {};

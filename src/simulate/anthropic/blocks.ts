@@ -66,7 +66,10 @@ export function readBlock(block: JsonObject, role: string, place: string, prompt
       prompt.add("block", JSON.stringify(block));
       break;
     default:
-      throw badRequest(`Input tag '${String(block["type"])}' found using 'type' does not match any of the expected tags`, place);
+      throw badRequest(
+        `Input tag '${String(block["type"])}' found using 'type' does not match any of the expected tags`,
+        place,
+      );
   }
   readCacheControl(block, place, prompt);
 }

@@ -21,16 +21,23 @@ const TYPES: Readonly<Record<number, string>> = {
 /** The vendor's answers carry its request id, rate limits and a cookie of its load balancer. */
 export const anthropicErrors: ErrorWording = {
   answerHeaders: (requestId) => [
-    "request-id", requestId,
-    "anthropic-organization-id", "00000000-0000-4000-8000-000000000000",
-    "anthropic-ratelimit-requests-limit", "1000",
-    "anthropic-ratelimit-requests-remaining", "999",
-    "anthropic-ratelimit-requests-reset", "2026-01-01T00:00:00Z",
-    "set-cookie", "__simulated=1; path=/; HttpOnly",
+    "request-id",
+    requestId,
+    "anthropic-organization-id",
+    "00000000-0000-4000-8000-000000000000",
+    "anthropic-ratelimit-requests-limit",
+    "1000",
+    "anthropic-ratelimit-requests-remaining",
+    "999",
+    "anthropic-ratelimit-requests-reset",
+    "2026-01-01T00:00:00Z",
+    "set-cookie",
+    "__simulated=1; path=/; HttpOnly",
   ],
 
   encodeError(error: VendorError, requestId: string): JsonObject {
-    const type = error.details.type ?? TYPES[error.status] ?? (error.status >= 500 ? "api_error" : "invalid_request_error");
+    const type =
+      error.details.type ?? TYPES[error.status] ?? (error.status >= 500 ? "api_error" : "invalid_request_error");
     const place = error.details.param === undefined ? "" : `${error.details.param}: `;
     return { type: "error", error: { type, message: place + error.message }, request_id: requestId };
   },

@@ -31,7 +31,9 @@ export function readMessagesRequest(body: JsonObject, headers: IncomingHttpHeade
   readConversation(body, prompt);
   readCacheControl(body, "body", prompt);
   if (prompt.marks.length > MAX_CACHE_MARKS) {
-    throw badRequest(`A maximum of ${MAX_CACHE_MARKS} blocks with cache_control may be provided. Found ${prompt.marks.length}.`);
+    throw badRequest(
+      `A maximum of ${MAX_CACHE_MARKS} blocks with cache_control may be provided. Found ${prompt.marks.length}.`,
+    );
   }
   const header = headerText(headers["x-simulate"]);
   const directives: Directives = {
@@ -131,7 +133,11 @@ function readConversation(body: JsonObject, prompt: PromptBuilder): void {
     prompt.startTurn();
     for (const [position, block] of blocks.entries()) readBlock(block, role, `${place}.content.${position}`, prompt);
     open = blocks.filter((block) => block["type"] === "tool_use").map((block) => asString(block["id"]) ?? "");
-    if (thinkingOn && open.length > 0 && isCurrentTurn(messages.slice(index + 1).map((later) => asObject(later) ?? {}))) {
+    if (
+      thinkingOn &&
+      open.length > 0 &&
+      isCurrentTurn(messages.slice(index + 1).map((later) => asObject(later) ?? {}))
+    ) {
       checkThinkingFirst(blocks, place);
     }
   }
@@ -251,7 +257,10 @@ function readThinkingConfig(body: JsonObject, maxTokens: number | undefined, cho
     const budget = asNumber(thinking?.["budget_tokens"]);
     if (budget === undefined) throw badRequest("Field required", "thinking.enabled.budget_tokens");
     if (budget < MIN_THINKING_TOKENS) {
-      throw badRequest(`Input should be greater than or equal to ${MIN_THINKING_TOKENS}`, "thinking.enabled.budget_tokens");
+      throw badRequest(
+        `Input should be greater than or equal to ${MIN_THINKING_TOKENS}`,
+        "thinking.enabled.budget_tokens",
+      );
     }
     if (maxTokens !== undefined && budget >= maxTokens) {
       throw badRequest("`max_tokens` must be greater than `thinking.budget_tokens`.");

@@ -62,7 +62,13 @@ function encodeBlock(part: AnswerPart): JsonObject {
   const text = partText(part);
   switch (part.kind) {
     case "toolCall":
-      return { type: "tool_use", id: part.id, name: part.name, input: parseArguments(text), caller: { type: "direct" } };
+      return {
+        type: "tool_use",
+        id: part.id,
+        name: part.name,
+        input: parseArguments(text),
+        caller: { type: "direct" },
+      };
     case "reasoning":
       if (part.style === "redacted") return { type: "redacted_thinking", data: redactThinking(text) };
       if (part.style === "omitted") return { type: "thinking", thinking: "", signature: signThinking("") };
@@ -75,8 +81,7 @@ function encodeBlock(part: AnswerPart): JsonObject {
 /** Arguments cut short by max_tokens are not JSON; the API then shows what it has as an empty object. */
 function parseArguments(text: string): JsonValue {
   try {
-    const value: JsonValue = JSON.parse(text);
-    return value;
+    return JSON.parse(text) as JsonValue;
   } catch {
     return {};
   }

@@ -14,11 +14,17 @@ export function answerEmbeddings(body: JsonObject, defaultDimensions: number): J
   const model = readModel(body);
   const inputs = readInputs(body["input"]);
   const dimensions = body["dimensions"] ?? defaultDimensions;
-  if (typeof dimensions !== "number" || !Number.isInteger(dimensions) || dimensions < 1 || dimensions > MAX_DIMENSIONS) {
+  if (
+    typeof dimensions !== "number" ||
+    !Number.isInteger(dimensions) ||
+    dimensions < 1 ||
+    dimensions > MAX_DIMENSIONS
+  ) {
     throw badRequest(`dimensions must be a whole number from 1 to ${MAX_DIMENSIONS}`, "dimensions");
   }
   const format = body["encoding_format"] ?? "float";
-  if (format !== "float" && format !== "base64") throw badRequest("encoding_format must be float or base64", "encoding_format");
+  if (format !== "float" && format !== "base64")
+    throw badRequest("encoding_format must be float or base64", "encoding_format");
   const tokens = inputs.reduce((sum, input) => sum + countTokens(input), 0);
   return {
     object: "list",
@@ -35,7 +41,8 @@ function readInputs(input: JsonValue | undefined): string[] {
   const single = asString(input);
   if (single !== undefined && single !== "") return [single];
   const list = asArray(input) ?? [];
-  if (list.length === 0 || list.length > MAX_INPUTS) throw badRequest("input must be a string or an array of inputs", "input");
+  if (list.length === 0 || list.length > MAX_INPUTS)
+    throw badRequest("input must be a string or an array of inputs", "input");
   // An array of numbers is one input of tokens; of arrays or strings, one input each.
   if (list.every((entry) => typeof entry === "number")) return [list.join(" ")];
   return list.map((entry, index) => {
@@ -47,7 +54,9 @@ function readInputs(input: JsonValue | undefined): string[] {
 
 /** A unit vector of single-precision numbers. */
 function embed(text: string, dimensions: number): Float32Array {
-  const bytes = createHash("shake256", { outputLength: dimensions * 2 }).update(text).digest();
+  const bytes = createHash("shake256", { outputLength: dimensions * 2 })
+    .update(text)
+    .digest();
   const vector = new Float32Array(dimensions);
   let square = 0;
   for (let index = 0; index < dimensions; index++) {

@@ -19,10 +19,14 @@ const WORDS: Readonly<Record<number, readonly [type: string, code: string | null
 /** The vendor's answers carry its own request id and a cookie of its load balancer. */
 function answerHeaders(requestId: string): readonly string[] {
   return [
-    "x-request-id", requestId,
-    "openai-version", "2020-10-01",
-    "openai-processing-ms", "1",
-    "set-cookie", "__simulated=1; path=/; HttpOnly",
+    "x-request-id",
+    requestId,
+    "openai-version",
+    "2020-10-01",
+    "openai-processing-ms",
+    "1",
+    "set-cookie",
+    "__simulated=1; path=/; HttpOnly",
   ];
 }
 
@@ -30,7 +34,8 @@ export const openaiErrors: ErrorWording = {
   answerHeaders,
 
   encodeError(error: VendorError): JsonObject {
-    const [type, code] = WORDS[error.status] ?? (error.status >= 500 ? ["server_error", null] : ["invalid_request_error", null]);
+    const [type, code] =
+      WORDS[error.status] ?? (error.status >= 500 ? ["server_error", null] : ["invalid_request_error", null]);
     const { details } = error;
     // vLLM sends the status as a number where OpenAI sends a word.
     const wordedCode = details.type === "BadRequestError" ? error.status : (details.code ?? code);

@@ -57,7 +57,9 @@ export function readChat(body: JsonObject, header: string | undefined, options: 
 export function readCompletion(body: JsonObject, header: string | undefined): Task {
   const model = readModel(body);
   const prompts = asStrings(body["prompt"]);
-  const numbers = asArray(body["prompt"])?.flat().filter((token) => typeof token === "number");
+  const numbers = asArray(body["prompt"])
+    ?.flat()
+    .filter((token) => typeof token === "number");
   if (prompts.length === 0 && (numbers === undefined || numbers.length === 0)) {
     throw badRequest("you must provide a prompt", "prompt");
   }
@@ -136,7 +138,10 @@ function readMessages(body: JsonObject, prompt: PromptBuilder): void {
     const message = asObject(entry);
     const role = asString(message?.["role"]);
     if (message === undefined || role === undefined || !ROLES.has(role)) {
-      throw badRequest(`Invalid value: '${String(role)}'. Supported values are: ${[...ROLES].join(", ")}.`, `${place}.role`);
+      throw badRequest(
+        `Invalid value: '${String(role)}'. Supported values are: ${[...ROLES].join(", ")}.`,
+        `${place}.role`,
+      );
     }
     if (role === "tool") {
       readToolMessage(message, place, open, prompt);
@@ -272,6 +277,7 @@ function readReasoning(body: JsonObject, directives: Directives, options: Resolv
   if (directives.reasoning !== undefined) return directives.reasoning;
   const effort = asString(body["reasoning_effort"]);
   const template = asObject(body["chat_template_kwargs"]);
-  const asked = (effort !== undefined && effort !== "none" && effort !== "minimal") || template?.["enable_thinking"] === true;
+  const asked =
+    (effort !== undefined && effort !== "none" && effort !== "minimal") || template?.["enable_thinking"] === true;
   return asked ? options.reasoning : "none";
 }
