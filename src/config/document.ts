@@ -44,7 +44,8 @@ export function readDocument(value: unknown, findings: Findings): ConfigDocument
   const providers = readEntries("providers", providerSchema, lists.providers, findings);
   const models = readEntries("models", modelSchema, lists.models, findings);
   const consumers = readEntries("consumers", consumerSchema, lists.consumers, findings);
-  const domains = lists.domains === undefined ? undefined : readEntries("domains", domainSchema, lists.domains, findings);
+  const domains =
+    lists.domains === undefined ? undefined : readEntries("domains", domainSchema, lists.domains, findings);
   return { settings: outline.data, providers, models, consumers, domains };
 }
 

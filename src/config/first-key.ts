@@ -30,9 +30,13 @@ export function ensureFirstKey(dataDirectory: string): FirstKey {
     if (error instanceof SluiceError) {
       throw error;
     }
-    throw new SluiceError("invalid_configuration", `The first key cannot be kept in ${path}. Make ${dataDirectory} writable.`, {
-      cause: error,
-    });
+    throw new SluiceError(
+      "invalid_configuration",
+      `The first key cannot be kept in ${path}. Make ${dataDirectory} writable.`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 
@@ -48,7 +52,10 @@ function readFirstKey(path: string): FirstKey | undefined {
   }
   const parsed = fileSchema.safeParse(parseJson(text));
   if (!parsed.success) {
-    throw new SluiceError("invalid_configuration", `${path} does not hold a key's hash. Delete it to get a new first key.`);
+    throw new SluiceError(
+      "invalid_configuration",
+      `${path} does not hold a key's hash. Delete it to get a new first key.`,
+    );
   }
   return { hash: parsed.data.hash.slice("sha256:".length) };
 }

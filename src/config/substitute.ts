@@ -71,6 +71,22 @@ export class Substitutor {
     return result + text.slice(from);
   }
 
+  /**
+   * Substitutes in every string within plain data, in place: nothing in it may be there twice.
+   * @throws SubstitutionError
+   */
+  applyWithin(data: object): void {
+    for (const [key, value] of Object.entries(data) as [string, unknown][]) {
+      if (typeof value === "string") {
+        if (value.includes("${")) {
+          Reflect.set(data, key, this.apply(value));
+        }
+      } else if (typeof value === "object" && value !== null) {
+        this.applyWithin(value);
+      }
+    }
+  }
+
   #resolve(expression: string): string {
     if (expression.startsWith("file:")) {
       return this.readFile(expression.slice("file:".length));
@@ -83,7 +99,7 @@ export class Substitutor {
       );
     }
     const [, name = "", fallback] = match;
-    const value = this.#environment[name];
+    const value = Object.hasOwn(this.#environment, name) ? this.#environment[name] : undefined;
     if (fallback !== undefined) {
       return value === undefined || value === "" ? fallback : value;
     }

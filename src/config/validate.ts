@@ -9,7 +9,12 @@ import { validateModels } from "./validate/models.ts";
 import { validateProviders } from "./validate/providers.ts";
 
 /** @param now milliseconds since the epoch */
-export function validateDocument(document: ConfigDocument, filters: KnownFilters, now: number, findings: Findings): void {
+export function validateDocument(
+  document: ConfigDocument,
+  filters: KnownFilters,
+  now: number,
+  findings: Findings,
+): void {
   const models = new ModelNames(document.models);
   validateProviders(document.providers, findings);
   validateModels(document, models, filters, findings);

@@ -37,7 +37,12 @@ export const VENDORS: readonly Vendor[] = [
   },
   { name: "groq", dialect: "openai", keyVariables: ["GROQ_API_KEY"], baseUrl: "https://api.groq.com/openai/v1" },
   { name: "mistral", dialect: "openai", keyVariables: ["MISTRAL_API_KEY"], baseUrl: "https://api.mistral.ai/v1" },
-  { name: "openrouter", dialect: "openai", keyVariables: ["OPENROUTER_API_KEY"], baseUrl: "https://openrouter.ai/api/v1" },
+  {
+    name: "openrouter",
+    dialect: "openai",
+    keyVariables: ["OPENROUTER_API_KEY"],
+    baseUrl: "https://openrouter.ai/api/v1",
+  },
   { name: "together", dialect: "openai", keyVariables: ["TOGETHER_API_KEY"], baseUrl: "https://api.together.ai/v1" },
   { name: "xai", dialect: "openai", keyVariables: ["XAI_API_KEY"], baseUrl: "https://api.x.ai/v1" },
 ];

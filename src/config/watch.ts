@@ -189,7 +189,7 @@ async function readDigest(path: string, signature: string | undefined): Promise<
   if (size > MAX_CONFIG_BYTES) {
     return signature;
   }
-  return await readFile(path).then(digestOf, () => signature);
+  return readFile(path).then(digestOf, () => signature);
 }
 
 /** Adds the directories of all links on the way to `path`, and its own. */

@@ -4,7 +4,7 @@
  * bounded.
  */
 import { isAlias, isMap, isNode, isScalar, isSeq } from "yaml";
-import type { Alias, Document, Node, Pair, ParsedNode, Scalar, YAMLMap } from "yaml";
+import type { Alias, Document, Node, Pair, Scalar, YAMLMap } from "yaml";
 import type { Findings } from "./findings.ts";
 import type { DocumentPath } from "./problem.ts";
 import { SubstitutionError } from "./substitute.ts";
@@ -40,16 +40,18 @@ class TooLargeError extends Error {
 export class YamlWalk {
   /** Nodes whose string was substituted. */
   readonly #substituted = new Set<Node>();
-  readonly #document: Document.Parsed<ParsedNode>;
+  readonly #document: Document.Parsed;
   readonly #substitutor: Substitutor;
   readonly #findings: Findings;
   readonly #anchors = new Map<string, Anchored>();
   readonly #targets = new Map<Alias, Node>();
+  /** Maps by key, made when places are looked for. Of a key that is there twice the second counts: it is the one at fault. */
+  readonly #entries = new Map<YAMLMap, Map<string, Child>>();
   /** Where the walk is; copied only when something is to be said about it. */
   readonly #path: (string | number)[] = [];
   #values = 0;
 
-  constructor(document: Document.Parsed<ParsedNode>, substitutor: Substitutor, findings: Findings) {
+  constructor(document: Document.Parsed, substitutor: Substitutor, findings: Findings) {
     this.#document = document;
     this.#substitutor = substitutor;
     this.#findings = findings;
@@ -187,12 +189,13 @@ export class YamlWalk {
   /** `<<: *defaults` or `<<: [*a, *b]`: keys that the map has not got itself; the earlier source wins. */
   #merge(source: unknown, into: Record<string, unknown>): void {
     const merged = this.#at("<<", source);
-    for (const map of Array.isArray(merged) ? merged : [merged]) {
+    const maps: readonly unknown[] = Array.isArray(merged) ? merged : [merged];
+    for (const map of maps) {
       if (typeof map !== "object" || map === null || Array.isArray(map)) {
         this.#findings.add([...this.#path, "<<"], "must be a map or a list of maps", "Use an alias of a map.");
         continue;
       }
-      for (const [key, value] of Object.entries(map)) {
+      for (const [key, value] of Object.entries(map) as [string, unknown][]) {
         this.#count(1);
         if (!Object.hasOwn(into, key)) {
           into[key] = value;
@@ -239,12 +242,22 @@ export class YamlWalk {
     if (!isMap(node)) {
       return undefined;
     }
-    for (const { key, value } of node.items) {
-      if (isScalar(key) && String(key.value) === String(step)) {
-        return { key, value: isNode(value) ? value : null };
+    return this.#entriesOf(node).get(String(step)) ?? this.#mergedChild(node, step);
+  }
+
+  /** Many findings may lie in one large map. */
+  #entriesOf(map: YAMLMap): ReadonlyMap<string, Child> {
+    let entries = this.#entries.get(map);
+    if (entries === undefined) {
+      entries = new Map();
+      for (const { key, value } of map.items) {
+        if (isScalar(key)) {
+          entries.set(String(key.value), { key, value: isNode(value) ? value : null });
+        }
       }
+      this.#entries.set(map, entries);
     }
-    return this.#mergedChild(node, step);
+    return entries;
   }
 
   #mergedChild(map: YAMLMap, step: string | number): Child | undefined {

@@ -32,7 +32,7 @@ export function readYaml(text: string, substitutor: Substitutor, findings: Findi
     stringKeys: true,
     uniqueKeys: false, // quadratic; the walk does it
     resolveKnownTags: false,
-    logLevel: "silent",
+    logLevel: "error", // "silent" would pass over a second document
   });
   const walk = new YamlWalk(document, substitutor, findings);
   const problems: YAMLError[] = [...document.errors, ...document.warnings];

@@ -37,7 +37,10 @@ type ProviderInput = Readonly<Record<string, unknown>> & { readonly name: string
  */
 export function zeroConfig({ environment, keyHash }: ZeroConfigOptions): ZeroConfig {
   const warnings: string[] = [];
-  const vendors = [...VENDORS.flatMap((vendor) => vendorProvider(vendor, environment, warnings)), ...ollama(environment, warnings)];
+  const vendors = [
+    ...VENDORS.flatMap((vendor) => vendorProvider(vendor, environment, warnings)),
+    ...ollama(environment, warnings),
+  ];
   const value = {
     server: { listen: "127.0.0.1:8080" },
     providers: [OFFLINE, ...vendors],

@@ -5,7 +5,10 @@ import { QUOTAS_LATER, section } from "./section.ts";
 import type { RefusedKeys } from "./section.ts";
 
 const QUOTA_KEYS: RefusedKeys = Object.fromEntries(
-  ["rpm", "tpm", "concurrent", "concurrency", "monthly", "daily", "limits", "budgets", "mode"].map((key) => [key, QUOTAS_LATER]),
+  ["rpm", "tpm", "concurrent", "concurrency", "monthly", "daily", "limits", "budgets", "mode"].map((key) => [
+    key,
+    QUOTAS_LATER,
+  ]),
 );
 
 const grantSchema = section(
@@ -46,7 +49,11 @@ const keySchema = section(
     name: name.describe("The key's name"),
     hash: hash.describe("`sha256:` and the key's SHA-256 in hexadecimal, as `sluice keys new` prints it"),
     expiresAt: time.optional().describe("When the key ends; never if left out"),
-    grants: z.array(grantSchema).max(10_000).optional().describe("Narrower than the consumer's; the consumer's if left out"),
+    grants: z
+      .array(grantSchema)
+      .max(10_000)
+      .optional()
+      .describe("Narrower than the consumer's; the consumer's if left out"),
   },
   { ...QUOTA_KEYS, key: PLAIN_KEY, apiKey: PLAIN_KEY, value: PLAIN_KEY },
 );

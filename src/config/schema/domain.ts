@@ -25,7 +25,11 @@ function normaliseHost(text: string): string | undefined {
 
 const host = z.string().transform((text, context) => {
   if (/:\d+$/.test(text) && !text.endsWith("]")) {
-    context.addIssue({ code: "custom", message: `${HOST}, without a port`, params: { remedy: "Hosts match on every port." } });
+    context.addIssue({
+      code: "custom",
+      message: `${HOST}, without a port`,
+      params: { remedy: "Hosts match on every port." },
+    });
     return z.NEVER;
   }
   const normal = normaliseHost(text);

@@ -3,7 +3,8 @@ import { isIPv4, isIPv6 } from "node:net";
 import { z } from "zod";
 import type { ListenConfig } from "../snapshot.ts";
 
-const HOST_NAME = /^(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/;
+const HOST_NAME =
+  /^(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/;
 
 /** What a text such as `127.0.0.1:8080` names (port 0: any free one); undefined if it is no such thing. */
 export function parseListen(text: string): ListenConfig | undefined {

@@ -5,7 +5,7 @@ import { integer, modelName, name, weight } from "./scalars.ts";
 import { QUOTAS_LATER, section } from "./section.ts";
 
 const RETRY_CAUSES = ["connect", "429", "5xx", "firstTokenTimeout"] as const;
-const LATER_POLICIES = ["least-delay", "least-requests", "lowest-cost", "external"];
+const LATER_POLICIES: ReadonlySet<string> = new Set(["least-delay", "least-requests", "lowest-cost", "external"]);
 
 const targetSchema = section(
   {
@@ -22,13 +22,16 @@ const policy = z.string().transform((text, context): "weighted" | "round-robin" 
   if (text === "weighted" || text === "round-robin") {
     return text;
   }
-  const message = LATER_POLICIES.includes(text) ? `the policy ${text} is not supported yet` : "must be weighted or round-robin";
+  const message = LATER_POLICIES.has(text) ? "this policy is not supported yet" : "must be weighted or round-robin";
   context.addIssue({ code: "custom", message, params: { remedy: "Use weighted or round-robin." } });
   return z.NEVER;
 });
 
 const balanceSchema = section({
-  policy: policy.prefault("weighted").meta({ enum: ["weighted", "round-robin"] }).describe("How a target is picked"),
+  policy: policy
+    .prefault("weighted")
+    .meta({ enum: ["weighted", "round-robin"] })
+    .describe("How a target is picked"),
 });
 
 /** YAML reads 429 as a number. */
@@ -52,7 +55,11 @@ export const modelSchema = section(
     targets: z.array(targetSchema).min(1, "must not be empty").max(1_000).describe("Who serves it"),
     balance: balanceSchema.prefault({}).describe("How requests are spread"),
     retry: retrySchema.prefault({}).describe("When another target is tried"),
-    fallbacks: z.array(modelName).max(100).default([]).describe("User models tried in order when this one cannot serve"),
+    fallbacks: z
+      .array(modelName)
+      .max(100)
+      .default([])
+      .describe("User models tried in order when this one cannot serve"),
   },
   { limits: QUOTAS_LATER },
 );

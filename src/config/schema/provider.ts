@@ -35,7 +35,12 @@ export const providerSchema = section(
       .default("generic")
       .describe("The inference engine"),
     baseUrl: baseUrl.optional().describe("Its URL, if it has one; otherwise `nodes`"),
-    nodes: z.array(baseUrl).min(1, "must not be empty").max(10_000).optional().describe("The URLs of its nodes, if it has several"),
+    nodes: z
+      .array(baseUrl)
+      .min(1, "must not be empty")
+      .max(10_000)
+      .optional()
+      .describe("The URLs of its nodes, if it has several"),
     credentials: z.array(credentialSchema).max(10_000).default([]).describe("API keys; several are used in turn"),
     timeouts: timeoutsSchema.prefault({}).describe("How long to wait for it"),
     maxConnections: integer(1, 1_000_000).prefault(16_384).describe("Connections to one node, a worker"),

@@ -35,7 +35,11 @@ export const rootSchema = section({
   providers: z.array(providerSchema).max(MAX_ENTRIES).default([]).describe("Who serves models"),
   models: z.array(modelSchema).max(MAX_ENTRIES).default([]).describe("What clients ask for"),
   consumers: z.array(consumerSchema).max(MAX_ENTRIES).default([]).describe("Who calls"),
-  domains: z.array(domainSchema).max(MAX_ENTRIES).optional().describe("Host names and routes; every host with the usual routes if left out"),
+  domains: z
+    .array(domainSchema)
+    .max(MAX_ENTRIES)
+    .optional()
+    .describe("Host names and routes; every host with the usual routes if left out"),
 });
 
 const entries = z.array(z.unknown()).max(MAX_ENTRIES);

@@ -27,9 +27,15 @@ export const headerValue = z
 export function integer(minimum: number, maximum: number) {
   const message = `must be a whole number from ${minimum} to ${maximum}`;
   return z
-    .union([z.int(message).min(minimum, message).max(maximum, message), z.string().regex(new RegExp(String.raw`^(\d{1,15}|${SUBSTITUTION})$`), message)], {
-      error: message,
-    })
+    .union(
+      [
+        z.int(message).min(minimum, message).max(maximum, message),
+        z.string().regex(new RegExp(String.raw`^(\d{1,15}|${SUBSTITUTION})$`), message),
+      ],
+      {
+        error: message,
+      },
+    )
     .transform(Number)
     .refine((value) => Number.isInteger(value) && value >= minimum && value <= maximum, message);
 }
@@ -38,9 +44,15 @@ const WEIGHT = "must be a number greater than 0, at most 1000000";
 
 /** A share relative to others; need not be whole. */
 export const weight = z
-  .union([z.number().gt(0, WEIGHT).max(1_000_000, WEIGHT), z.string().regex(new RegExp(String.raw`^(\d{1,7}(\.\d{1,6})?|${SUBSTITUTION})$`), WEIGHT)], {
-    error: WEIGHT,
-  })
+  .union(
+    [
+      z.number().gt(0, WEIGHT).max(1_000_000, WEIGHT),
+      z.string().regex(new RegExp(String.raw`^(\d{1,7}(\.\d{1,6})?|${SUBSTITUTION})$`), WEIGHT),
+    ],
+    {
+      error: WEIGHT,
+    },
+  )
   .transform(Number)
   .refine((value) => value > 0 && value <= 1_000_000, WEIGHT);
 

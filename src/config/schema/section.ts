@@ -40,12 +40,18 @@ export function complainAboutKeys(keys: readonly string[], valid: readonly strin
 function complainAboutKey(key: string, valid: readonly string[], refused: RefusedKeys): [string, string] {
   const complaint = Object.hasOwn(refused, key) ? refused[key] : undefined;
   return complaint === undefined
-    ? ["there is no such key", valid.length === 0 ? "Remove it." : didYouMean(key, valid, `Valid keys: ${valid.join(", ")}.`)]
+    ? [
+        "there is no such key",
+        valid.length === 0 ? "Remove it." : didYouMean(key, valid, `Valid keys: ${valid.join(", ")}.`),
+      ]
     : [complaint.message, complaint.remedy];
 }
 
 /** A map with exactly these keys. */
-export function section<Shape extends z.ZodRawShape>(shape: Shape, refused: RefusedKeys = {}): z.ZodObject<Shape, z.core.$strict> {
+export function section<Shape extends z.ZodRawShape>(
+  shape: Shape,
+  refused: RefusedKeys = {},
+): z.ZodObject<Shape, z.core.$strict> {
   return z.strictObject(shape, {
     error: (issue) =>
       issue.code === "unrecognized_keys" ? complainAboutKeys(issue.keys ?? [], Object.keys(shape), refused) : undefined,

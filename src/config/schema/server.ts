@@ -20,11 +20,15 @@ export const serverSchema = section({
   workers: integer(0, 1_024).prefault(0).describe("Worker threads; 0: one a core"),
   drainTimeout: duration.prefault("10m").describe("How long running requests may go on at shutdown"),
   maxBodyBytes: size(1, GIB).prefault("20MiB").describe("Largest request body"),
-  maxHeaderBytes: size(1 * KIB, 1024 * KIB).prefault("32KiB").describe("Largest request header"),
+  maxHeaderBytes: size(1 * KIB, 1024 * KIB)
+    .prefault("32KiB")
+    .describe("Largest request header"),
   headersTimeout: duration.prefault("15s").describe("From connection to the end of the request's header"),
   requestTimeout: duration.prefault("2m").describe("From a request's first byte to the last of its body"),
   keepAliveTimeout: duration.prefault("75s").describe("How long an idle connection is kept"),
-  maxConnections: integer(1, 1_000_000).prefault(20_000).describe("Open client connections, a worker; more are closed at once"),
+  maxConnections: integer(1, 1_000_000)
+    .prefault(20_000)
+    .describe("Open client connections, a worker; more are closed at once"),
   heartbeat: duration.prefault("15s").describe("Silence in a stream after which a comment is sent to keep it open"),
   tls: tlsSchema.optional().describe("Serve HTTPS"),
 });

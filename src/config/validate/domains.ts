@@ -31,14 +31,16 @@ function validateConsumers(
   findings: Findings,
 ): void {
   if (domain.consumers?.length === 0) {
-    findings.warn([...path, "consumers"], "is empty, so nobody may use this domain", "Leave it out to allow everybody.");
+    findings.warn(
+      [...path, "consumers"],
+      "is empty, so nobody may use this domain",
+      "Leave it out to allow everybody.",
+    );
   }
   for (const [index, name] of (domain.consumers ?? []).entries()) {
     if (!consumers.has(name)) {
-      findings.add(
-        [...path, "consumers", index],
-        `there is no consumer "${name}"`,
-        () => didYouMean(name, consumers, "Add it under `consumers`."),
+      findings.add([...path, "consumers", index], `there is no consumer "${name}"`, () =>
+        didYouMean(name, consumers, "Add it under `consumers`."),
       );
     }
   }

@@ -1,5 +1,5 @@
 /** Filters: that they exist, stand where their kind belongs, and take their options. */
-import { z } from "zod";
+import type { z } from "zod";
 import type { Findings } from "../findings.ts";
 import { addIssues } from "../issues.ts";
 import { lastSegment, typeNameOf } from "../known-filters.ts";
@@ -69,11 +69,20 @@ function validateType(middleware: MiddlewareDocument, path: DocumentPath, findin
   if (typeof type !== "string") {
     findings.add(here, "must be a text");
   } else if (lastSegment(type).toLowerCase() !== typeNameOf(middleware.name)) {
-    findings.add(here, `names another filter's options than those of ${middleware.name}`, "Correct it or leave it out.");
+    findings.add(
+      here,
+      `names another filter's options than those of ${middleware.name}`,
+      "Correct it or leave it out.",
+    );
   }
 }
 
-function validateOptions(middleware: MiddlewareDocument, filter: KnownFilter, path: DocumentPath, findings: Findings): void {
+function validateOptions(
+  middleware: MiddlewareDocument,
+  filter: KnownFilter,
+  path: DocumentPath,
+  findings: Findings,
+): void {
   const options = optionsOf(middleware);
   const result = filter.schema.safeParse(options);
   if (!result.success) {

@@ -61,10 +61,8 @@ function validateTargets(
   for (const [index, target] of model.targets.entries()) {
     const here = [...path, "targets", index];
     if (!document.providers.names.has(target.provider)) {
-      findings.add(
-        [...here, "provider"],
-        `there is no provider "${target.provider}"`,
-        () => didYouMean(target.provider, document.providers.names, "Add it under `providers`."),
+      findings.add([...here, "provider"], `there is no provider "${target.provider}"`, () =>
+        didYouMean(target.provider, document.providers.names, "Add it under `providers`."),
       );
     }
     validateFilters(target.filters, "model", filters, [...here, "filters"], findings);
@@ -81,10 +79,8 @@ function validateFallbacks(model: ModelDocument, path: DocumentPath, names: Mode
     if (fallback.includes("*")) {
       findings.add(here, "must be the name of one model, without *");
     } else if (found === undefined) {
-      findings.add(
-        here,
-        `there is no model "${fallback}"`,
-        () => didYouMean(fallback, names.names(), "Add it under `models`."),
+      findings.add(here, `there is no model "${fallback}"`, () =>
+        didYouMean(fallback, names.names(), "Add it under `models`."),
       );
     } else if (found === model.name && !found.endsWith("*")) {
       findings.add(here, "is the model itself", "Remove it.");
