@@ -13,6 +13,9 @@ const DATA_DIR = "data";
 /** The time that streams under way get when a second signal forces the end. */
 const FORCED_DRAIN_MS = 0;
 
+/** A signal to a whole process group comes twice, from the terminal and passed on by npm: so close together it is one. */
+const SAME_SIGNAL_MS = 250;
+
 interface ServeOptions {
   readonly config?: string;
   readonly listen?: ListenConfig;
@@ -76,10 +79,11 @@ async function untilStopped(gateway: Gateway, observer: Observer, log: ProcessLo
     observer.accessLog.reopen();
   });
   const { promise, resolve } = Promise.withResolvers<number>();
-  let stopping = false;
+  let stoppingSince: number | undefined;
   const onSignal = (signal: "SIGTERM" | "SIGINT"): void => {
-    const forced = stopping;
-    stopping = true;
+    const forced = stoppingSince !== undefined;
+    if (stoppingSince !== undefined && performance.now() - stoppingSince < SAME_SIGNAL_MS) return;
+    stoppingSince ??= performance.now();
     log.info({ signal }, forced ? "stopping now" : "stopping: requests under way may end; a second signal ends them now");
     const stopped = gateway.stop(forced ? FORCED_DRAIN_MS : undefined);
     void stopped.then(() => {
