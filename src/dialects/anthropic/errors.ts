@@ -44,7 +44,7 @@ export function errorTypeOf(status: number): string {
 }
 
 /** The status that belongs to an error type of Anthropic's. */
-export function statusOfErrorType(type: string): number {
+function statusOfErrorType(type: string): number {
   return STATUS_OF_TYPE.get(type) ?? UNKNOWN_STATUS;
 }
 

@@ -132,12 +132,17 @@ class AnthropicStreamDecoder implements StreamDecoder {
     }
     const choice = 0;
     switch (delta["type"]) {
-      case "text_delta":
-        out.push({ kind: "text", choice, part, text: stringOr(delta["text"], "") });
+      // an empty delta shows nothing: it must not end the time in which a retry is invisible
+      case "text_delta": {
+        const text = stringOr(delta["text"], "");
+        if (text !== "") out.push({ kind: "text", choice, part, text });
         return;
-      case "thinking_delta":
-        out.push({ kind: "reasoning", choice, part, text: stringOr(delta["thinking"], "") });
+      }
+      case "thinking_delta": {
+        const text = stringOr(delta["thinking"], "");
+        if (text !== "") out.push({ kind: "reasoning", choice, part, text });
         return;
+      }
       case "signature_delta":
         out.push({ kind: "signature", choice, part, signature: stringOr(delta["signature"], "") });
         return;

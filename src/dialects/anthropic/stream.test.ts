@@ -320,6 +320,22 @@ test("results of server tools have a limit", () => {
   assert.throws(() => decodeData(start), { code: "upstream_invalid_answer" });
 });
 
+test("an empty delta is no event", () => {
+  const empty = (type: string, key: string): JsonObject => ({
+    type: "content_block_delta",
+    index: 0,
+    delta: { type, [key]: "" },
+  });
+  assert.deepEqual(
+    decodeData(
+      empty("text_delta", "text"),
+      empty("thinking_delta", "thinking"),
+      empty("input_json_delta", "partial_json"),
+    ),
+    [],
+  );
+});
+
 test("the protocol's end is message_stop; a stop reason is as good, its absence is not", () => {
   const decoder = createStreamDecoder();
   const out: ChatEvent[] = [];
