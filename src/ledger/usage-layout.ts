@@ -87,6 +87,7 @@ export const OUTCOME_INDEX = Object.freeze(
 ) as Readonly<Record<Outcome, number>>;
 
 const DEFAULT_SLOTS = 65_536;
+const MAX_SLOTS = 1_048_576;
 
 /** Where the parts of a table of `slots` slots lie, in bytes. */
 export interface UsageTableParts {
@@ -109,7 +110,8 @@ export function usageTableParts(slots: number): UsageTableParts {
  * @param slots how many requests may be open or unread at once: a power of two.
  */
 export function createUsageBuffer(slots: number = DEFAULT_SLOTS): SharedArrayBuffer {
-  if (slots < 1 || (slots & (slots - 1)) !== 0) throw new RangeError(`${slots} usage slots: give a power of two`);
+  if (slots < 1 || slots > MAX_SLOTS || (slots & (slots - 1)) !== 0)
+    throw new RangeError(`${slots} usage slots: give a power of two up to ${MAX_SLOTS}`);
   const buffer = new SharedArrayBuffer(usageTableParts(slots).total);
   new Int32Array(buffer, 0, HEADER_WORDS)[SLOT_COUNT_WORD] = slots;
   return buffer;

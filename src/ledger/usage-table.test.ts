@@ -100,7 +100,6 @@ test("a slot starts empty whatever it held before", () => {
   writer.close(first, "broken", 200, 5);
   reader.drain(() => {}, 1);
   const second = writer.open("b", 2);
-  assert.equal(second, first);
   writer.close(second, "ok", 0, 0);
   reader.drain((record) => {
     assert.equal(record.requestId, "b");
@@ -132,7 +131,7 @@ test("a full table refuses, counts it, and takes requests again as soon as one w
   assert.equal(writer.open("4", 1), -1, "closed, but not read yet");
   assert.deepEqual(reader.state(), { inFlight: 1, slotsInUse: 2, slots: 2, rejected: 2 });
   assert.deepEqual(drainIds(reader), ["1"]);
-  assert.equal(writer.open("5", 1), first);
+  assert.notEqual(writer.open("5", 1), -1);
   assert.deepEqual(reader.state(), { inFlight: 2, slotsInUse: 2, slots: 2, rejected: 2 });
 });
 
@@ -140,11 +139,38 @@ test("closing twice is an error and makes no second entry", () => {
   const { writer, reader } = table(2);
   const slot = writer.open("1", 1);
   writer.close(slot, "ok", 200, 1);
-  assert.throws(() => writer.close(slot, "aborted", 499, 1), /not open/);
+  assert.throws(() => writer.close(slot, "aborted", 499, 1), /closed/);
   assert.deepEqual(drainIds(reader), ["1"]);
-  assert.throws(() => writer.close(slot, "aborted", 499, 1), /not open/);
+  assert.throws(() => writer.close(slot, "aborted", 499, 1), /closed/);
   assert.deepEqual(drainIds(reader), []);
   assert.equal(writer.inFlight, 0);
+});
+
+test("what comes after the end of a request never reaches the request that has its slot now", () => {
+  const { writer, reader } = table(1);
+  const late = writer.open("first", 1);
+  writer.close(late, "aborted", 499, 1);
+  const write = (): void => {
+    writer.setInteger(late, INTEGER_FIELD.consumer, 9);
+    writer.setNumber(late, NUMBER_FIELD.completionTokens, 9);
+    writer.setFlag(late, FLAG.tokensEstimated);
+    assert.throws(() => writer.close(late, "ok", 200, 1), /closed/);
+  };
+  write();
+  reader.drain((record) => assert.equal(record.number(NUMBER_FIELD.completionTokens), 0), 1);
+  for (let index = 0; index < 1_000; index++) {
+    writer.close(writer.open("between", 1), "ok", 200, 1);
+    reader.drain(() => {}, 1);
+  }
+  const second = writer.open("second", 1);
+  write();
+  writer.close(second, "ok", 200, 1);
+  reader.drain((record) => {
+    assert.equal(record.requestId, "second");
+    assert.equal(record.integer(INTEGER_FIELD.consumer), 0);
+    assert.equal(record.number(NUMBER_FIELD.completionTokens), 0);
+    assert.equal(record.flag(FLAG.tokensEstimated), false);
+  }, 1);
 });
 
 test("drain stops at its limit and goes on in the order of closing", () => {
@@ -164,7 +190,8 @@ test("a visit that throws loses no slot and hands no record out twice", () => {
   };
   assert.throws(() => reader.drain(visit, 9), /sink/);
   assert.deepEqual(drainIds(reader), ["2"]);
-  assert.deepEqual([writer.open("3", 1), writer.open("4", 1)].toSorted(), [0, 1]);
+  assert.ok(writer.open("3", 1) > 0 && writer.open("4", 1) > 0);
+  assert.equal(writer.open("5", 1), -1);
 });
 
 test("few slots serve many requests in turn, so that memory stays warm and small", () => {
@@ -172,7 +199,7 @@ test("few slots serve many requests in turn, so that memory stays warm and small
   const used = new Set<number>();
   for (let index = 0; index < 5_000; index++) {
     const slot = writer.open(String(index), 1);
-    used.add(slot);
+    used.add(slot % 1024);
     writer.close(slot, "ok", 200, 1);
     if (index % 4 === 0) reader.drain(() => {}, 100);
   }
@@ -218,7 +245,7 @@ test("a request that was closed but not yet handed over when the worker died cou
   const reader = new UsageReader(buffer);
   const slot = new UsageWriter(buffer).open("1", 1);
   // What `close` leaves behind if the thread ends right before the ring is told.
-  new Int32Array(buffer, usageTableParts(4).slots)[slot * SLOT_WORDS + STATE_WORD] = STATE_DONE;
+  new Int32Array(buffer, usageTableParts(4).slots)[(slot % 4) * SLOT_WORDS + STATE_WORD] = STATE_DONE;
   const outcomes: string[] = [];
   assert.equal(
     reader.recover((record) => outcomes.push(record.outcome), 2),

@@ -26,10 +26,14 @@ import {
 } from "./usage-layout.ts";
 import type { Flag, IntegerField, NumberField } from "./usage-layout.ts";
 
+/** 31 bits: V8 keeps such numbers unboxed. */
+const MAX_HANDLE = 0x7fffffff;
+
 /**
  * The worker's side of the usage table. `open` when a request starts, setters as it goes on, `close` once at its
  * end; between the two a crash of the worker leaves the slot to the main thread, which accounts for it.
- * A slot belongs to its request from `open` to `close` and must not be touched after.
+ * What `open` returns names the slot for this one request: after `close` it is worth nothing, though the slot goes on
+ * to another request, so that what comes late never reaches another's entry.
  */
 export class UsageWriter {
   readonly #header: Int32Array;
@@ -40,7 +44,11 @@ export class UsageWriter {
   readonly #returned: IndexRing;
   /** Free slots, the last used on top: few slots stay warm instead of all taking turns. */
   readonly #free: Int32Array;
+  /** The handle of the request that has a slot open; 0 if none has. */
+  readonly #handles: Int32Array;
   readonly #slotCount: number;
+  readonly #mask: number;
+  #turn = 0;
   #freeCount = 0;
   #fresh = 0;
   #opened: number;
@@ -57,6 +65,8 @@ export class UsageWriter {
     this.#done = new IndexRing(buffer, parts.doneRing, this.#slotCount);
     this.#returned = new IndexRing(buffer, parts.returnedRing, this.#slotCount);
     this.#free = new Int32Array(this.#slotCount);
+    this.#handles = new Int32Array(this.#slotCount);
+    this.#mask = this.#slotCount - 1;
     this.#opened = Atomics.load(this.#header, OPENED_WORD);
     this.#closed = Atomics.load(this.#header, CLOSED_WORD);
   }
@@ -69,7 +79,7 @@ export class UsageWriter {
   /**
    * Takes a slot for a request.
    * @param requestId ASCII, at most 128 bytes are kept. @param startedAt milliseconds since the epoch.
-   * @returns the slot, or -1 if none is free: answer 503 `overloaded`.
+   * @returns a handle for the other methods, or -1 if no slot is free: answer 503 `overloaded`.
    */
   open(requestId: string, startedAt: number): number {
     const slot = this.#take();
@@ -89,33 +99,48 @@ export class UsageWriter {
     this.#opened = (this.#opened + 1) | 0;
     Atomics.store(this.#words, base + STATE_WORD, STATE_OPEN);
     Atomics.store(this.#header, OPENED_WORD, this.#opened);
-    return slot;
+    const handle = this.#nextHandle(slot);
+    this.#handles[slot] = handle;
+    return handle;
   }
 
-  /** Sets an integer or a name id. */
-  setInteger(slot: number, field: IntegerField, value: number): void {
-    this.#words[slot * SLOT_WORDS + field] = value;
+  /** Sets an integer or a name id. After `close` nothing happens, here and below. */
+  setInteger(handle: number, field: IntegerField, value: number): void {
+    const slot = handle & this.#mask;
+    if (this.#handles[slot] === handle) {
+      this.#words[slot * SLOT_WORDS + field] = value;
+    }
   }
 
   /** Sets a number: a token or byte count, or milliseconds. */
-  setNumber(slot: number, field: NumberField, value: number): void {
-    this.#doubles[slot * SLOT_DOUBLES + field] = value;
+  setNumber(handle: number, field: NumberField, value: number): void {
+    const slot = handle & this.#mask;
+    if (this.#handles[slot] === handle) {
+      this.#doubles[slot * SLOT_DOUBLES + field] = value;
+    }
   }
 
   /** Sets a flag; flags are never taken back. */
-  setFlag(slot: number, flag: Flag): void {
-    const index = slot * SLOT_WORDS + FLAGS_WORD;
-    this.#words[index] = (this.#words[index] ?? 0) | flag;
+  setFlag(handle: number, flag: Flag): void {
+    const slot = handle & this.#mask;
+    if (this.#handles[slot] === handle) {
+      const index = slot * SLOT_WORDS + FLAGS_WORD;
+      this.#words[index] = (this.#words[index] ?? 0) | flag;
+    }
   }
 
   /**
    * Ends the request and hands its slot to the main thread.
    * @param status what the client got, 499 if it left before. @param totalMs from start to end.
-   * @throws Error if the slot is not open: the request was closed before, which would make two entries of one.
+   * @throws Error if the request was closed before, which would make two entries of one.
    */
-  close(slot: number, outcome: Outcome, status: number, totalMs: number): void {
+  close(handle: number, outcome: Outcome, status: number, totalMs: number): void {
+    const slot = handle & this.#mask;
+    if (this.#handles[slot] !== handle) {
+      throw new Error("this request's usage entry is closed");
+    }
+    this.#handles[slot] = 0;
     const base = slot * SLOT_WORDS;
-    if (this.#words[base + STATE_WORD] !== STATE_OPEN) throw new Error(`usage slot ${slot} is not open`);
     this.#words[base + OUTCOME_WORD] = OUTCOME_INDEX[outcome];
     this.#words[base + INTEGER_FIELD.status] = status;
     this.#doubles[slot * SLOT_DOUBLES + NUMBER_FIELD.totalMs] = totalMs;
@@ -123,6 +148,13 @@ export class UsageWriter {
     Atomics.store(this.#words, base + STATE_WORD, STATE_DONE);
     Atomics.store(this.#header, CLOSED_WORD, this.#closed);
     this.#done.push(slot);
+  }
+
+  /** The slot with a number that changes from request to request: positive, and small enough to stay an integer. */
+  #nextHandle(slot: number): number {
+    this.#turn = (this.#turn + this.#slotCount) & MAX_HANDLE;
+    // Never 0, which marks a slot that nobody has open.
+    return (this.#turn || (this.#turn = this.#slotCount)) | slot;
   }
 
   #take(): number {
