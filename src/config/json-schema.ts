@@ -5,6 +5,8 @@ import { rootSchema } from "./schema/root.ts";
 /** A JSON Schema object as far as it is read here. */
 export interface JsonSchema {
   readonly type?: string;
+  /** The name of a type that JSON Schema has not got: duration, size, time. */
+  readonly title?: string;
   readonly description?: string;
   readonly default?: unknown;
   readonly enum?: readonly unknown[];

@@ -37,6 +37,9 @@ function collectRows(schema: JsonSchema, prefix: string, rows: ReferenceRow[]): 
 }
 
 function typeOf(schema: JsonSchema): string {
+  if (schema.title !== undefined) {
+    return schema.title;
+  }
   if (schema.enum !== undefined) {
     return [...new Set(schema.enum.map((value) => `\`${String(value)}\``))].join(", ");
   }

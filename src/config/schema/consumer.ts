@@ -32,15 +32,18 @@ const hash = z.string().transform((text, context) => {
 
 const TIME = "must be a time with its zone, such as 2027-06-30T00:00:00+08:00 or 2027-06-29T16:00:00Z";
 
-const time = z.string({ error: TIME }).transform((text, context) => {
-  const valid = z.iso.datetime({ offset: true }).safeParse(text.replace(" ", "T")).success;
-  const milliseconds = valid ? Date.parse(text.replace(" ", "T")) : Number.NaN;
-  if (Number.isNaN(milliseconds)) {
-    context.addIssue({ code: "custom", message: TIME });
-    return z.NEVER;
-  }
-  return milliseconds;
-});
+const time = z
+  .string({ error: TIME })
+  .transform((text, context) => {
+    const valid = z.iso.datetime({ offset: true }).safeParse(text.replace(" ", "T")).success;
+    const milliseconds = valid ? Date.parse(text.replace(" ", "T")) : Number.NaN;
+    if (Number.isNaN(milliseconds)) {
+      context.addIssue({ code: "custom", message: TIME });
+      return z.NEVER;
+    }
+    return milliseconds;
+  })
+  .meta({ title: "time" });
 
 const PLAIN_KEY = { message: "keys are not kept in plain text, only as `hash`", remedy: HASH_REMEDY };
 

@@ -33,4 +33,5 @@ export const duration = z
       return z.NEVER;
     }
     return milliseconds;
-  });
+  })
+  .meta({ title: "duration" });

@@ -43,7 +43,7 @@ const retrySchema = section({
     .array(retryCause)
     .max(RETRY_CAUSES.length)
     .default([...RETRY_CAUSES])
-    .meta({ items: { enum: ["connect", 429, "429", "5xx", "firstTokenTimeout"] } })
+    .meta({ items: { enum: ["connect", 429, "429", "5xx", "firstTokenTimeout"] }, default: [...RETRY_CAUSES] })
     .describe("What a retry may follow"),
 });
 

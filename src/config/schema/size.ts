@@ -35,5 +35,6 @@ export function size(minimum: number, maximum: number) {
         return z.NEVER;
       }
       return bytes;
-    });
+    })
+    .meta({ title: "size" });
 }
