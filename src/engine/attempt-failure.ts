@@ -3,7 +3,8 @@ import type { RetryCause } from "../config/snapshot.ts";
 import type { UpstreamError } from "../dialects/contract.ts";
 import { SluiceError } from "../lib/errors.ts";
 import type { UpstreamFailure } from "../upstreams/origin.ts";
-import { retryAfter, type Exchange } from "./exchange.ts";
+import { retryAfter } from "./answer-head.ts";
+import type { Exchange } from "./exchange.ts";
 
 /** A key that the provider refuses rests this long before it is tried again. */
 const REFUSED_CREDENTIAL_REST_MS = 60_000;
@@ -49,7 +50,10 @@ export function invalidAnswer(message: string): AttemptFailure {
 
 /** The stream ended or broke before its first content. */
 export function brokenBeforeContent(): AttemptFailure {
-  return ownError(new SluiceError("upstream_error", "The provider's answer ended before it began. Try again."), "connect");
+  return ownError(
+    new SluiceError("upstream_error", "The provider's answer ended before it began. Try again."),
+    "connect",
+  );
 }
 
 /** The stream ended after its first content and before its protocol's end. */
@@ -72,7 +76,10 @@ function ownError(error: SluiceError, retryable: RetryCause): AttemptFailure {
 export function timeoutError(clock: "connect" | "firstToken" | "idle"): SluiceError {
   switch (clock) {
     case "connect":
-      return new SluiceError("connect_timeout", "No connection to the model's provider could be made in time. Try again.");
+      return new SluiceError(
+        "connect_timeout",
+        "No connection to the model's provider could be made in time. Try again.",
+      );
     case "firstToken":
       return new SluiceError("first_token_timeout", "The model did not begin to answer in time. Try again.");
     case "idle":

@@ -155,7 +155,9 @@ export class Attempt implements UpstreamHandler {
       return new ErrorAnswer(this, status, headers);
     }
     if (status >= 300) {
-      this.failed(invalidAnswer("The model's provider answered with a redirect; check the base URL in the configuration."));
+      this.failed(
+        invalidAnswer("The model's provider answered with a redirect; check the base URL in the configuration."),
+      );
       return undefined;
     }
     const isStream = headers["content-type"]?.startsWith("text/event-stream") === true;
@@ -224,4 +226,3 @@ export class Attempt implements UpstreamHandler {
     this.call.deadlines.disarm("idle");
   }
 }
-

@@ -35,7 +35,10 @@ export function authenticate(headers: IncomingHttpHeaders, domain: CompiledDomai
   const record = key.length > MAX_KEY_LENGTH ? -1 : directory.lookupLatin1(hash("sha256", key, "latin1"));
   const consumerId = record < 0 ? 0 : directory.consumer(record);
   if (record < 0 || domain.consumerIds?.has(consumerId) === false) {
-    throw new SluiceError("invalid_api_key", "The API key is not known here. Check it, or ask your platform team for one.");
+    throw new SluiceError(
+      "invalid_api_key",
+      "The API key is not known here. Check it, or ask your platform team for one.",
+    );
   }
   const expiresAt = directory.expiresAt(record);
   if (expiresAt !== 0 && expiresAt <= Date.now()) {

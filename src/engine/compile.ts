@@ -24,7 +24,8 @@ export interface CompileServices {
 
 /** Name-table names of what can rest. A node is its address: two providers on one engine share what is known of it. */
 export const nodeName = (url: string): string => (url === "" ? "builtin" : url);
-export const credentialName = (provider: ProviderConfig, credential: string): string => `${provider.name}/${credential}`;
+export const credentialName = (provider: ProviderConfig, credential: string): string =>
+  `${provider.name}/${credential}`;
 
 /** A filter's name or options are wrong. */
 export class FilterError extends Error {
@@ -122,7 +123,7 @@ function endpointHeaders(config: ProviderConfig, dialect: Dialect, apiKey: strin
     ["accept-encoding", "identity"],
     ["user-agent", "sluice"],
   ]);
-  const credential = apiKey === "" ? [] : dialect.target.credentialHeaders(apiKey);
+  const credential = dialect.target.credentialHeaders(apiKey);
   for (let index = 0; index < credential.length; index += 2) {
     headers.set(credential[index]!.toLowerCase(), credential[index + 1]!);
   }
@@ -184,7 +185,10 @@ function compileTarget(
   });
 }
 
-function* compileDomains(snapshot: Snapshot, services: CompileServices): Generator<undefined, HostTable<CompiledDomain>> {
+function* compileDomains(
+  snapshot: Snapshot,
+  services: CompileServices,
+): Generator<undefined, HostTable<CompiledDomain>> {
   const tables = new Map<string, OperationTable>();
   const domains = new HostTable<CompiledDomain>();
   for (const config of snapshot.domains) {

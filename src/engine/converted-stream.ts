@@ -5,7 +5,7 @@
 import type { StreamDecoder, StreamEncoder } from "../dialects/contract.ts";
 import type { ChatEvent, Usage } from "../dialects/form.ts";
 import type { EventFilter } from "../filters/contract.ts";
-import { SluiceError } from "../lib/errors.ts";
+import type { SluiceError } from "../lib/errors.ts";
 import { parseSseEvent, SseSplitter } from "../lib/sse.ts";
 import type { AnswerSink, Attempt } from "./attempt.ts";
 import { brokenBeforeContent, brokenStream, upstreamErrorFailure } from "./attempt-failure.ts";

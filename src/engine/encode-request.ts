@@ -33,8 +33,7 @@ export function encodeAttempt(call: ModelCall, endpoint: Endpoint): EncodedAttem
   const path = target.dialect.target.path(operation, upstreamModel, call.answerKind === "stream");
   const sameDialect = target.dialect === exchange.dialect;
   if (path === null || (!sameDialect && operation !== "chat")) {
-    const message = `The model ${JSON.stringify(call.asked)} cannot do this: its provider has no such operation.`;
-    throw new SluiceError("unsupported_operation", message, { param: "model" });
+    throw unsupportedOperation(call);
   }
   const body =
     sameDialect && target.filters.request === undefined
@@ -52,6 +51,11 @@ export function encodeAttempt(call: ModelCall, endpoint: Endpoint): EncodedAttem
     includeUsage: body.includeUsage,
     dropped: body.dropped,
   };
+}
+
+function unsupportedOperation(call: ModelCall): SluiceError {
+  const message = `The model ${JSON.stringify(call.asked)} cannot do this: its provider has no such operation.`;
+  return new SluiceError("unsupported_operation", message, { param: "model" });
 }
 
 interface EncodedBody {
@@ -97,7 +101,14 @@ function encodeThroughForm(call: ModelCall, endpoint: Endpoint, upstreamModel: s
   form.model = upstreamModel;
   form.includeUsage = form.stream;
   filters.request?.(form);
-  const encoded = dialect.target.encodeChatRequest(form, exchange.route?.config.dropUnsupported ?? false);
+  const dropUnsupported = exchange.route?.config.dropUnsupported ?? false;
+  const encoded =
+    call.operation === "count_tokens"
+      ? dialect.target.encodeTokenCountRequest?.(form, dropUnsupported)
+      : dialect.target.encodeChatRequest(form, dropUnsupported);
+  if (encoded === undefined) {
+    throw unsupportedOperation(call);
+  }
   filters.wireRequest?.(encoded.body, call.operation);
   return {
     bytes: Buffer.from(JSON.stringify(encoded.body)),

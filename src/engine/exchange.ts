@@ -7,6 +7,7 @@ import { isSluiceError, SluiceError } from "../lib/errors.ts";
 import type { RequestView } from "../filters/contract.ts";
 import type { Dialect, Operation, UpstreamError } from "../dialects/contract.ts";
 import type { Outcome } from "../ledger/entry.ts";
+import { answerHead, retryAfter } from "./answer-head.ts";
 import type { CompiledDomain, CompiledRoute, Endpoint, Engine } from "./engine.ts";
 import type { GrantSet } from "./grants.ts";
 import type { EngineLease } from "./lease.ts";
@@ -184,7 +185,7 @@ export class Exchange implements RequestView {
     }
     this.services.streams.delete(this);
     const bytes = typeof body === "string" ? Buffer.byteLength(body) : body.length;
-    const head = this.#head(headers);
+    const head = answerHead(this, headers);
     if (status !== 204) {
       head.push("content-length", String(bytes));
     }
@@ -258,7 +259,7 @@ export class Exchange implements RequestView {
     if (this.#finished || this.headSent) {
       return;
     }
-    this.#response.writeHead(200, this.#head([...EVENT_STREAM, ...headers]));
+    this.#response.writeHead(200, answerHead(this, [...EVENT_STREAM, ...headers]));
     this.#response.flushHeaders();
   }
 
@@ -324,37 +325,6 @@ export class Exchange implements RequestView {
     this.entry.attempt(endpoint, this.hits, servedModelId);
   }
 
-  #head(headers: readonly string[]): string[] {
-    const head = ["x-request-id", this.requestId, ...headers];
-    if (this.dialect.name === "anthropic") {
-      head.push("request-id", this.requestId);
-    }
-    const { route } = this;
-    if (route !== undefined) {
-      for (const hook of route.answerHead) {
-        hook(this, head);
-      }
-      if (route.config.exposeHeaders) {
-        this.#pushOwnHeaders(head);
-      }
-    }
-    if (this.dropped.length > 0) {
-      head.push("x-sluice-dropped", this.dropped.join(", "));
-    }
-    if (this.services.draining()) {
-      head.push("connection", "close");
-    }
-    return head;
-  }
-
-  #pushOwnHeaders(head: string[]): void {
-    const { endpoint } = this;
-    if (endpoint !== undefined) {
-      head.push("x-sluice-provider", endpoint.target.provider.name, "x-sluice-model", endpoint.target.config.model);
-    }
-    head.push("x-sluice-attempts", String(this.hits), "x-sluice-overhead-ms", this.dispatchMs.toFixed(2));
-  }
-
   /** The answer comes before the end of the request: take a little of the rest, so that the client can read it. */
   #discardRest(head: string[]): void {
     if (this.headers["content-length"] === undefined && this.headers["transfer-encoding"] === undefined) {
@@ -407,9 +377,4 @@ function outcomeOf(error: SluiceError | UpstreamError): Outcome {
     return "upstream_error";
   }
   return error.status < 500 ? "refused" : "gateway_error";
-}
-
-/** `retry-after` in whole seconds, rounded up, and the exact `retry-after-ms`. */
-export function retryAfter(ms: number): string[] {
-  return ["retry-after", String(Math.max(1, Math.ceil(ms / 1000))), "retry-after-ms", String(Math.ceil(ms))];
 }

@@ -101,7 +101,10 @@ function findOperation(
 }
 
 function notFound(exchange: Exchange): SluiceError {
-  return new SluiceError("route_not_found", `There is no route for ${exchange.method} on this path. Check the base URL.`);
+  return new SluiceError(
+    "route_not_found",
+    `There is no route for ${exchange.method} on this path. Check the base URL.`,
+  );
 }
 
 function perform(exchange: Exchange, match: OperationMatch, compiledRoute: CompiledRoute): void {
@@ -136,7 +139,9 @@ function requireJson(exchange: Exchange): void {
 
 function grantedModels(exchange: Exchange): ModelInfo[] {
   const { engine, caller } = exchange;
-  return engine.models.listed.filter((model) => caller?.grants.allows(model.name)).map((model: CompiledModel) => model.info);
+  return engine.models.listed
+    .filter((model) => caller?.grants.allows(model.name))
+    .map((model: CompiledModel) => model.info);
 }
 
 function sendModel(exchange: Exchange, match: OperationMatch): void {

@@ -19,7 +19,18 @@ test("hosts match without regard to case, port and a trailing dot", () => {
 test("acceptance 5: what is no host name matches nothing, not even `*`", () => {
   const hosts = new HostTable<string>();
   hosts.add("*", "other");
-  for (const header of ["x/#@y", "", "a b", "a..b", "-a", "a@b", "a\u0000b", "a:b:c", `${"a.".repeat(200)}b`, "ai.example.com/.."]) {
+  for (const header of [
+    "x/#@y",
+    "",
+    "a b",
+    "a..b",
+    "-a",
+    "a@b",
+    "a\u0000b",
+    "a:b:c",
+    `${"a.".repeat(200)}b`,
+    "ai.example.com/..",
+  ]) {
     assert.equal(hosts.find(header), undefined, header);
     assert.equal(normaliseHost(header), undefined, header);
   }
@@ -47,8 +58,30 @@ test("the longest path wins, an exact one before any prefix", () => {
 test("acceptance 5: a path that two readers could understand differently matches nothing", () => {
   const paths = new PathTable<string>();
   paths.add("/*", "all");
-  const tricks = ["//v1", "/v1//chat", "/v1/../x", "/v1/./x", "/..", "/v1/%2e%2e/x", "/v1%2fchat", "/v1;a=b/x", "/a%3bb", "\\v1"];
-  for (const trick of [...tricks, "/v1/%5c", "/v1/%00", "/v1/%zz", "/v1/\u00e9", "http://other/v1", "*", "", "v1", "/a b"]) {
+  const tricks = [
+    "//v1",
+    "/v1//chat",
+    "/v1/../x",
+    "/v1/./x",
+    "/..",
+    "/v1/%2e%2e/x",
+    "/v1%2fchat",
+    "/v1;a=b/x",
+    "/a%3bb",
+    "\\v1",
+  ];
+  for (const trick of [
+    ...tricks,
+    "/v1/%5c",
+    "/v1/%00",
+    "/v1/%zz",
+    "/v1/\u00e9",
+    "http://other/v1",
+    "*",
+    "",
+    "v1",
+    "/a b",
+  ]) {
     assert.equal(paths.find(trick), undefined, trick);
     assert.equal(normalisePath(trick), undefined, trick);
   }

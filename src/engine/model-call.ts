@@ -292,4 +292,3 @@ export class ModelCall implements Abortable {
     this.#attempt?.expired(clock);
   }
 }
-

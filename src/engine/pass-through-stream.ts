@@ -95,7 +95,12 @@ export class PassThroughStream implements AnswerSink {
   }
 
   abandoned(): void {
-    recordStreamUsage(this.#attempt, this.#watch.usage, this.#watch.contentEvents, this.#complete ? "complete" : "partial");
+    recordStreamUsage(
+      this.#attempt,
+      this.#watch.usage,
+      this.#watch.contentEvents,
+      this.#complete ? "complete" : "partial",
+    );
   }
 
   readonly #onEvent = (buffer: Buffer, start: number, end: number): void => {
