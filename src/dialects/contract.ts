@@ -7,13 +7,7 @@ import type { SluiceError } from "../lib/errors.ts";
 import type { ChatAnswer, ChatEvent, ChatRequest, DialectName, Usage } from "./form.ts";
 
 /** What a client can ask for, whatever the dialect. */
-export type Operation =
-  | "chat"
-  | "completions"
-  | "embeddings"
-  | "count_tokens"
-  | "models.list"
-  | "models.get";
+export type Operation = "chat" | "completions" | "embeddings" | "count_tokens" | "models.list" | "models.get";
 
 /** One method and path (below the route's mount, without the `/v1`) that a dialect's clients call. */
 export interface OperationPath {
@@ -137,7 +131,8 @@ export interface TargetDialect {
   path(operation: Operation, upstreamModel: string, stream: boolean): string | null;
   /**
    * Header names and values, alternating, that carry the credential and the protocol version. A client's header
-   * that is forwarded (below) takes the place of one of these of the same name.
+   * that is forwarded (below) takes the place of one of these of the same name. Without a key ("") only the
+   * protocol's own headers are left: servers that need no credential still want those.
    */
   credentialHeaders(apiKey: string): readonly string[];
   /** Client headers (lower case) that are part of this protocol and go through to a target of the same dialect. */

@@ -64,7 +64,7 @@ const target: TargetDialect = {
         return null;
     }
   },
-  credentialHeaders: (apiKey) => ["x-api-key", apiKey, "anthropic-version", VERSION],
+  credentialHeaders: (apiKey) => [...(apiKey === "" ? [] : ["x-api-key", apiKey]), "anthropic-version", VERSION],
   forwardedHeaders: ["anthropic-version", "anthropic-beta"],
   // its rate limits and organisation are the company's, not the client's
   returnedHeaders: ["request-id", "x-should-retry"],

@@ -50,7 +50,7 @@ const target: TargetDialect = {
         return null;
     }
   },
-  credentialHeaders: (apiKey) => ["authorization", `Bearer ${apiKey}`],
+  credentialHeaders: (apiKey) => (apiKey === "" ? [] : ["authorization", `Bearer ${apiKey}`]),
   // organisation and project belong to the credential, which is the company's
   forwardedHeaders: ["openai-beta", "x-client-request-id"],
   returnedHeaders: ["openai-processing-ms", "openai-version", "x-should-retry"],
