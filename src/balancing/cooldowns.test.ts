@@ -22,7 +22,10 @@ test("a Retry-After of a day is not believed", () => {
 
 test("five failures in a row call for ejection: 30 s, doubling up to 300 s; a success forgives", () => {
   const cooldowns = new Cooldowns(createCooldownsMemory());
-  assert.deepEqual([1, 2, 3, 4, 5].map(() => cooldowns.failed(3)), [false, false, false, false, true]);
+  assert.deepEqual(
+    [1, 2, 3, 4, 5].map(() => cooldowns.failed(3)),
+    [false, false, false, false, true],
+  );
   cooldowns.eject(3, NOW);
   assert.equal(cooldowns.restsUntil(3), NOW + 30_000);
   assert.equal(cooldowns.failed(3), true);

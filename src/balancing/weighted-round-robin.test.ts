@@ -13,6 +13,12 @@ test("each candidate gets its share, as evenly as possible", () => {
 test("what is not usable is passed over, and nothing usable is undefined", () => {
   const balancer = new WeightedRoundRobin([candidate("a", 1), candidate("b", 1)]);
   assert.equal(balancer.pick(({ name }) => name === "b")?.name, "b");
-  assert.equal(balancer.pick(() => false), undefined);
-  assert.equal(new WeightedRoundRobin([]).pick(() => true), undefined);
+  assert.equal(
+    balancer.pick(() => false),
+    undefined,
+  );
+  assert.equal(
+    new WeightedRoundRobin([]).pick(() => true),
+    undefined,
+  );
 });

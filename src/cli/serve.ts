@@ -39,7 +39,7 @@ export function serveCommand(): Command {
 async function serve(options: ServeOptions): Promise<number> {
   const log = createProcessLog();
   const observer = new Observer(log);
-  const firstKey = options.config === undefined ? await ensureFirstKey(DATA_DIR) : undefined;
+  const firstKey = options.config === undefined ? ensureFirstKey(DATA_DIR) : undefined;
   const source: ConfigSource =
     options.config === undefined
       ? { kind: "builtin", firstKeyHash: firstKey?.hash ?? "" }
@@ -73,7 +73,7 @@ async function serve(options: ServeOptions): Promise<number> {
 }
 
 /** First SIGTERM or SIGINT: graceful stop, exit code 0. Second: at once, 128 + the signal's number. SIGHUP: reload. */
-async function untilStopped(gateway: Gateway, observer: Observer, log: ProcessLog): Promise<number> {
+function untilStopped(gateway: Gateway, observer: Observer, log: ProcessLog): Promise<number> {
   process.on("SIGHUP", () => {
     gateway.reload();
     observer.accessLog.reopen();
@@ -84,7 +84,10 @@ async function untilStopped(gateway: Gateway, observer: Observer, log: ProcessLo
     const forced = stoppingSince !== undefined;
     if (stoppingSince !== undefined && performance.now() - stoppingSince < SAME_SIGNAL_MS) return;
     stoppingSince ??= performance.now();
-    log.info({ signal }, forced ? "stopping now" : "stopping: requests under way may end; a second signal ends them now");
+    log.info(
+      { signal },
+      forced ? "stopping now" : "stopping: requests under way may end; a second signal ends them now",
+    );
     const stopped = gateway.stop(forced ? FORCED_DRAIN_MS : undefined);
     void stopped.then(() => {
       resolve(forced ? (signal === "SIGINT" ? 130 : 143) : 0);
@@ -92,7 +95,7 @@ async function untilStopped(gateway: Gateway, observer: Observer, log: ProcessLo
   };
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
-  return await promise;
+  return promise;
 }
 
 /** Says where it listens and what to try; on standard error, since standard output may be the access log's. */

@@ -7,7 +7,7 @@ import { availableParallelism } from "node:os";
 import { createServer } from "node:net";
 import { createCooldownsMemory } from "../balancing/cooldowns.ts";
 import type { ListenConfig } from "../config/snapshot.ts";
-import { NameTable } from "../lib/name-table.ts";
+import type { NameTable } from "../lib/name-table.ts";
 import type { ProcessLog } from "../observability/log.ts";
 import type { DirectoryHandle } from "../directory/table.ts";
 import type { UsageCollector } from "../ledger/usage-collector.ts";
@@ -184,7 +184,10 @@ export class Gateway {
           this.#observer.swapped(message.durationMs, message.longestSliceMs);
           return;
         case "swapFailed":
-          this.#log.error({ worker: index, version: message.version }, `a worker could not compile: ${message.message}`);
+          this.#log.error(
+            { worker: index, version: message.version },
+            `a worker could not compile: ${message.message}`,
+          );
           return;
         case "fault":
           this.#log.error({ worker: index, stack: message.stack }, message.message);

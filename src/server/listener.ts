@@ -165,7 +165,11 @@ function secureServer(config: ServerConfig, tls: { cert: string; key: string }):
 }
 
 const REFUSALS: Readonly<Record<string, readonly [status: string, code: string, message: string]>> = {
-  HPE_HEADER_OVERFLOW: ["431 Request Header Fields Too Large", "header_too_large", "The request's header is too large."],
+  HPE_HEADER_OVERFLOW: [
+    "431 Request Header Fields Too Large",
+    "header_too_large",
+    "The request's header is too large.",
+  ],
   ERR_HTTP_REQUEST_TIMEOUT: ["408 Request Timeout", "request_timeout", "The request did not arrive in time."],
 };
 const MALFORMED = ["400 Bad Request", "invalid_request", "The request is not valid HTTP."] as const;

@@ -86,7 +86,11 @@ async function compile(snapshot: SharedSnapshot): Promise<void> {
       longestSliceMs: run.longestSliceMs,
     });
   } catch (error) {
-    post({ kind: "swapFailed", version: snapshot.version, message: error instanceof Error ? error.message : String(error) });
+    post({
+      kind: "swapFailed",
+      version: snapshot.version,
+      message: error instanceof Error ? error.message : String(error),
+    });
   }
 }
 

@@ -57,14 +57,14 @@ function originAt(t: TestContext, url: string, maxConnections = 10, connectTimeo
 }
 
 /** A server that answers each connection's first bytes with fixed bytes. */
-async function rawServer(t: TestContext, onData: (socket: Socket) => void): Promise<string> {
+function rawServer(t: TestContext, onData: (socket: Socket) => void): Promise<string> {
   const server = createTcpServer((socket) => {
     socket.once("data", () => {
       onData(socket);
     });
     socket.on("error", () => {});
   });
-  return await listen(t, server);
+  return listen(t, server);
 }
 
 test("requests arrive as they were, and connections are used again", async (t) => {
@@ -73,7 +73,7 @@ test("requests arrive as they were, and connections are used again", async (t) =
     sockets.add(request.socket);
     let body = "";
     request.on("data", (chunk: Buffer) => (body += chunk.toString()));
-    request.on("end", () => response.end(`${request.method} ${request.url} ${request.headers["x-a"]} ${body}`));
+    request.on("end", () => response.end(`${request.method} ${request.url} ${String(request.headers["x-a"])} ${body}`));
   });
   const origin = originAt(t, await listen(t, server));
   for (let round = 0; round < 20; round++) {
@@ -136,13 +136,16 @@ test("an abort closes the connection, before and after the head", async (t) => {
   });
   const origin = originAt(t, await listen(t, server));
   for (const path of ["/none", "/head"]) {
-    const sent = origin.send({ ...POST, path }, {
-      onSent() {},
-      onHead() {},
-      onData() {},
-      onEnd: () => assert.fail("no end after an abort"),
-      onFailure: () => assert.fail("no failure after an abort"),
-    });
+    const sent = origin.send(
+      { ...POST, path },
+      {
+        onSent() {},
+        onHead() {},
+        onData() {},
+        onEnd: () => assert.fail("no end after an abort"),
+        onFailure: () => assert.fail("no failure after an abort"),
+      },
+    );
     await sleep(50);
     sent.abort();
     await sleep(50);

@@ -176,7 +176,13 @@ export class Http1Origin implements Origin, ConnectionOwner {
     return socket;
   }
 
-  #address(defaultPort: number): { host: string; port: number; lookup: DnsCache["lookup"]; noDelay: true; keepAlive: true } {
+  #address(defaultPort: number): {
+    host: string;
+    port: number;
+    lookup: DnsCache["lookup"];
+    noDelay: true;
+    keepAlive: true;
+  } {
     const host = this.#url.hostname.replace(/^\[|\]$/g, "");
     const port = Number(this.#url.port) || defaultPort;
     return { host, port, lookup: this.#dns.lookup, noDelay: true, keepAlive: true };

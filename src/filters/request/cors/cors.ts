@@ -56,7 +56,12 @@ export const cors: RequestFilterDefinition<z.infer<typeof schema>> = {
         if (originHeaders(request) === undefined) {
           return { status: 403, headers: [], body: "" };
         }
-        const headers = ["access-control-allow-methods", methods, "access-control-allow-headers", allowedHeaders(request)];
+        const headers = [
+          "access-control-allow-methods",
+          methods,
+          "access-control-allow-headers",
+          allowedHeaders(request),
+        ];
         headers.push("access-control-max-age", String(options.maxAgeSeconds));
         return { status: 204, headers, body: "" };
       },
