@@ -9,12 +9,18 @@ import { CPU_PLANS, planJob, workOf } from "./scenarios/cpu.ts";
 
 const SAMPLING_US = 200;
 const TOP = 45;
+/** So much CPU time before the window that what is profiled is optimised code. */
+const WARM_UP_CPU_SECONDS = 3;
+/** A thread that did less is not shown. */
+const MIN_BUSY_US = 20_000;
 
 interface Profile {
   readonly nodes: readonly {
     readonly id: number;
     readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number };
   }[];
+  /** Microseconds of the system's monotonic clock. */
+  readonly startTime: number;
   readonly samples: readonly number[];
   readonly timeDeltas: readonly number[];
 }
@@ -30,12 +36,11 @@ export async function profileSluice(bench: Bench, name: ScenarioName): Promise<s
   const nodeArguments = ["--cpu-prof", `--cpu-prof-dir=${context.folder}`, `--cpu-prof-interval=${SAMPLING_US}`];
   const running = await sluice.start({ ...context, nodeArguments });
   const { cpuSeconds, maxRoundSeconds: maxSeconds } = bench.options;
-  const result = await cpuRound(bench, running, {
-    mode: plan.mode,
-    job: planJob(plan, { running }),
-    cpuSeconds: cpuSeconds * 2,
-    maxSeconds,
-  });
+  const plain = { mode: plan.mode, job: planJob(plan, { running }), cpuSeconds: WARM_UP_CPU_SECONDS, maxSeconds };
+  await cpuRound(bench, running, plain);
+  const from = monotonicUs();
+  const result = await cpuRound(bench, running, { ...plain, cpuSeconds: cpuSeconds * 2 });
+  const window = { from, to: monotonicUs() };
   const work = workOf(plan, result);
   await running.group.end();
   const unit = plan.traffic === "whole" ? "request" : "chunk";
@@ -43,10 +48,8 @@ export async function profileSluice(bench: Bench, name: ScenarioName): Promise<s
     `${name}: ${work} ${unit}s, ${round((result.cpuSeconds * 1e6) / work)} µs of CPU each, profiler included; ${result.load.failed} failed`,
   ];
   for (const file of readdirSync(context.folder).filter((candidate) => candidate.endsWith(".cpuprofile"))) {
-    lines.push(
-      "",
-      ...summary(JSON.parse(readFileSync(join(context.folder, file), "utf8")) as Profile, file, work, unit),
-    );
+    const profile = JSON.parse(readFileSync(join(context.folder, file), "utf8")) as Profile;
+    lines.push(...summary(profile, { file, window, work, unit }));
   }
   if (lines.length === 1) {
     throw new Error(`no profile was written: ${running.group.lastWords()}`);
@@ -54,22 +57,43 @@ export async function profileSluice(bench: Bench, name: ScenarioName): Promise<s
   return `${lines.join("\n")}\n`;
 }
 
-function summary(profile: Profile, file: string, work: number, unit: string): string[] {
+function monotonicUs(): number {
+  return Number(process.hrtime.bigint() / 1000n);
+}
+
+interface Scope {
+  readonly file: string;
+  /** Samples outside (starting, warming up) are left out. */
+  readonly window: { readonly from: number; readonly to: number };
+  readonly work: number;
+  readonly unit: string;
+}
+
+function summary(profile: Profile, { file, window, work, unit }: Scope): string[] {
   const names = new Map<number, string>();
   for (const { id, callFrame } of profile.nodes) {
     const place = callFrame.url === "" ? "" : ` ${shortPath(callFrame.url)}:${callFrame.lineNumber + 1}`;
     names.set(id, `${callFrame.functionName || "(anonymous)"}${place}`);
   }
   const times = new Map<string, number>();
-  profile.samples.forEach((id, index) => {
-    const name = names.get(id) ?? "?";
-    times.set(name, (times.get(name) ?? 0) + (profile.timeDeltas[index] ?? 0));
-  });
+  let now = profile.startTime;
+  for (const [index, id] of profile.samples.entries()) {
+    const delta = profile.timeDeltas[index] ?? 0;
+    now += delta;
+    if (now >= window.from && now <= window.to) {
+      const name = names.get(id) ?? "?";
+      times.set(name, (times.get(name) ?? 0) + delta);
+    }
+  }
   times.delete("(idle)");
   times.delete("(root)");
   const busy = times.values().reduce((sum, time) => sum + time, 0);
+  if (busy < MIN_BUSY_US) {
+    return [];
+  }
   const rows = [...times].toSorted(([, a], [, b]) => b - a).slice(0, TOP);
   return [
+    "",
     `${file}: ${round(busy / 1e6)} s busy, ${round(busy / work)} µs per ${unit}`,
     ...rows.map(
       ([name, time]) =>

@@ -8,6 +8,8 @@ export const SWAP_SECONDS = "sluice_config_swap_duration_seconds";
 export const SWAP_SLICE_SECONDS = "sluice_config_swap_longest_slice_seconds";
 /** Longest delay of each worker's event loop in the last second. */
 export const WORKER_DELAY_SECONDS = "sluice_worker_event_loop_delay_seconds";
+/** Longest delay of the main thread's event loop since the last scrape. */
+export const MAIN_DELAY_SECONDS = "sluice_main_event_loop_delay_seconds";
 
 /** Reads the gateway's metrics: the largest value of each name, whatever its labels. */
 export async function readMetrics(adminPort: number): Promise<Map<string, number>> {

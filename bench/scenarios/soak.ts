@@ -9,7 +9,10 @@ import type { OwnScenario } from "./contract.ts";
 
 const ABORT_EVERY = 10;
 const SAMPLE_MS = 1_000;
+const CONNECTIONS = 256;
+/** A stream lasts 200 ms: long enough for a client's leaving to be seen before its end. */
 const STREAM_EVENTS = 10;
+const EVENTS_PER_SECOND = 50;
 
 export const soak: OwnScenario = {
   name: "soak",
@@ -34,7 +37,7 @@ async function measure(bench: Bench, running: RunningPeer): Promise<void> {
   const before = await bench.upstream.setMode({
     answer: "stream",
     bytes: 1024,
-    pace: { kind: "rate", perSecond: 200, events: STREAM_EVENTS },
+    pace: { kind: "rate", perSecond: EVENTS_PER_SECOND, events: STREAM_EVENTS },
   });
   // Every 10th is a stream and every 10th is aborted, half of them streams after their first event, half whole requests at once.
   const requests = Array.from({ length: 2 * ABORT_EVERY }, (_, index) => {
@@ -42,7 +45,9 @@ async function measure(bench: Bench, running: RunningPeer): Promise<void> {
     return httpRequest(target, chatRequest({ bytes: 2048, model: "first", stream }));
   });
   const shape = { kind: "closed", maxRequests: total, abortEvery: ABORT_EVERY } as const;
-  await bench.load.begin(job(target, "", { requests, shape, answers: "events", latency: "first-event" }));
+  await bench.load.begin(
+    job(target, "", { requests, connections: CONNECTIONS, shape, answers: "events", latency: "first-event" }),
+  );
   const samples: number[] = [];
   let stats = await bench.load.stats();
   do {

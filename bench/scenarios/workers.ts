@@ -1,7 +1,7 @@
 /**
  * Throughput of two workers against one. With four cores or more it is simply counted. With fewer, load and upstream
- * need the cores that the second worker should have, so it is computed: requests per CPU second of the gateway,
- * times how evenly its two workers share the load. Sluice only.
+ * need the core that the second worker should have, so it is computed: requests per CPU second of the gateway, times
+ * how evenly connections spread over its two workers. Sluice only.
  */
 import type { Bench } from "../bench.ts";
 import { cpuRound } from "../measure.ts";
@@ -9,11 +9,16 @@ import type { RoundResult } from "../measure.ts";
 import type { InstalledPeer, RunningPeer } from "../peers/contract.ts";
 import type { Cores } from "../processes.ts";
 import { CPU_PLANS, planJob } from "./cpu.ts";
+import type { CpuPlan } from "./cpu.ts";
+import type { UpstreamMode } from "../protocol.ts";
 import type { OwnScenario } from "./contract.ts";
 
 const ENOUGH_CORES = 4;
 /** So many that the system's spreading of connections over workers evens out. */
 const CONNECTIONS = 256;
+/** Each connection the same light work, far from saturation: then a worker's CPU time says how many connections it has. */
+const EVEN_LOAD: UpstreamMode = { answer: "stream", bytes: 1024, pace: { kind: "rate", perSecond: 15, events: 0 } };
+const EVEN_SECONDS = 3;
 
 export const workers: OwnScenario = {
   name: "workers",
@@ -25,20 +30,22 @@ export const workers: OwnScenario = {
     }
     const one = await started(bench, sluice, 1, bench.cores.gateway);
     const two = await started(bench, sluice, 2, bench.cores.twoWorkers);
-    const singles: WorkerResult[] = [];
-    const doubles: WorkerResult[] = [];
+    const singles: RoundResult[] = [];
+    const doubles: RoundResult[] = [];
+    const evenness: number[] = [];
     try {
       await measured(bench, one, 1);
       await measured(bench, two, 2);
       for (let number = 0; number < bench.options.rounds; number++) {
         singles.push(await measured(bench, one, 1));
         doubles.push(await measured(bench, two, 2));
+        evenness.push(await spread(bench, two, 2));
       }
     } finally {
       await one.group.end();
       await two.group.end();
     }
-    report(bench, singles, doubles);
+    report(bench, singles, doubles, evenness);
   },
 };
 
@@ -48,57 +55,72 @@ async function started(bench: Bench, sluice: InstalledPeer, count: number, cores
   return running;
 }
 
-interface WorkerResult extends RoundResult {
-  /** 1: all workers did the same; 1 / workers: one did everything. */
-  readonly balance: number;
+function measured(bench: Bench, running: RunningPeer, count: number): Promise<RoundResult> {
+  const plan = planOf("json-2k");
+  return cpuRound(bench, running, {
+    mode: plan.mode,
+    job: { ...planJob(plan, { running }), connections: CONNECTIONS },
+    cpuSeconds: bench.options.cpuSeconds * count,
+    maxSeconds: bench.options.maxRoundSeconds,
+  });
 }
 
-async function measured(bench: Bench, running: RunningPeer, count: number): Promise<WorkerResult> {
-  const plan = CPU_PLANS.find(({ name }) => name === "json-2k");
-  if (plan === undefined) {
-    throw new Error("no plan json-2k");
-  }
+/** 1: all workers have as many connections; 1 / workers: one has them all. */
+async function spread(bench: Bench, running: RunningPeer, workerCount: number): Promise<number> {
   const before = running.group.threadCpuSeconds();
-  const load = { ...planJob(plan, { running }), connections: CONNECTIONS };
-  const { cpuSeconds, maxRoundSeconds: maxSeconds } = bench.options;
-  const result = await cpuRound(bench, running, {
-    mode: plan.mode,
-    job: load,
-    cpuSeconds: cpuSeconds * count,
-    maxSeconds,
-  });
+  const load = { ...planJob(planOf("sse-10k"), { running }), connections: CONNECTIONS };
+  await cpuRound(bench, running, { mode: EVEN_LOAD, job: load, cpuSeconds: 60, maxSeconds: EVEN_SECONDS });
   const used: number[] = [];
   for (const [thread, seconds] of running.group.threadCpuSeconds()) {
     if (thread !== running.group.pid) {
       used.push(seconds - (before.get(thread) ?? 0));
     }
   }
-  const busiest = used.toSorted((a, b) => b - a).slice(0, count);
+  const busiest = used.toSorted((a, b) => b - a).slice(0, workerCount);
   const sum = busiest.reduce((total, seconds) => total + seconds, 0);
-  return { ...result, balance: sum / (count * (busiest[0] ?? Number.NaN)) };
+  return sum / (workerCount * (busiest[0] ?? Number.NaN));
 }
 
-function report(bench: Bench, singles: readonly WorkerResult[], doubles: readonly WorkerResult[]): void {
-  const record = (metric: string, unit: string, rounds: readonly number[]): void =>
+function planOf(name: CpuPlan["name"]): CpuPlan {
+  const plan = CPU_PLANS.find((candidate) => candidate.name === name);
+  if (plan === undefined) {
+    throw new Error(`no plan ${name}`);
+  }
+  return plan;
+}
+
+function report(
+  bench: Bench,
+  singles: readonly RoundResult[],
+  doubles: readonly RoundResult[],
+  evenness: readonly number[],
+): void {
+  const record = (metric: string, unit: string, rounds: readonly number[]): void => {
     bench.record("workers", "sluice", metric, unit, rounds);
-  const perSecond = (result: WorkerResult): number => result.load.completed / result.wallSeconds;
-  const perCpuSecond = (result: WorkerResult): number => result.load.completed / result.cpuSeconds;
+  };
+  const perSecond = (result: RoundResult): number => result.load.completed / result.wallSeconds;
+  const perCpuSecond = (result: RoundResult): number => result.load.completed / result.cpuSeconds;
   record("1 worker", "requests/s", singles.map(perSecond));
   record("2 workers", "requests/s", doubles.map(perSecond));
   record(
-    "evenness of 2 workers",
-    "of 1",
-    doubles.map((result) => result.balance),
+    "CPU per request, 1 worker",
+    "µs",
+    singles.map((result) => 1e6 / perCpuSecond(result)),
   );
+  record(
+    "CPU per request, 2 workers",
+    "µs",
+    doubles.map((result) => 1e6 / perCpuSecond(result)),
+  );
+  record("evenness of 2 workers", "of 1", evenness);
   const counted = bench.machine.cores >= ENOUGH_CORES;
-  const gain = doubles.map((result, index) => {
+  const gain = doubles.map((double, index) => {
     const single = singles[index];
     if (single === undefined) {
       return Number.NaN;
     }
-    return counted
-      ? perSecond(result) / perSecond(single)
-      : (2 * result.balance * perCpuSecond(result)) / perCpuSecond(single);
+    const computed = (2 * (evenness[index] ?? Number.NaN) * perCpuSecond(double)) / perCpuSecond(single);
+    return counted ? perSecond(double) / perSecond(single) : computed;
   });
   record(counted ? "throughput gained" : "throughput gained (computed)", "×", gain);
 }
