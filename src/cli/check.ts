@@ -4,6 +4,7 @@ import { loadConfig } from "../config/load.ts";
 import { ConfigError, formatProblem } from "../config/problem.ts";
 import { MODEL_FILTERS, REQUEST_FILTERS } from "../filters/builtin.ts";
 import { describeSnapshot } from "./describe-snapshot.ts";
+import { print } from "./print.ts";
 
 /** Exit status 0 if the file can run, 1 if not. */
 export function checkCommand(): Command {
@@ -23,7 +24,7 @@ function check(file: string, verbosity: "problems" | "everything"): number {
       process.stderr.write(`warning: ${formatProblem(warning)}\n`);
     }
     if (verbosity === "everything") {
-      process.stdout.write(`${file} is valid.\n\n${describeSnapshot(snapshot)}`);
+      print(`${file} is valid.\n\n${describeSnapshot(snapshot)}`);
     }
     return 0;
   } catch (error) {

@@ -1,5 +1,12 @@
 /** What a snapshot would run, for people to read: everything that matters but no secret. */
-import type { ConsumerConfig, DomainConfig, ListenConfig, ModelConfig, ProviderConfig, Snapshot } from "../config/snapshot.ts";
+import type {
+  ConsumerConfig,
+  DomainConfig,
+  ListenConfig,
+  ModelConfig,
+  ProviderConfig,
+  Snapshot,
+} from "../config/snapshot.ts";
 
 /** Lines of text, each ended. */
 export function describeSnapshot(snapshot: Snapshot): string {
@@ -55,7 +62,11 @@ function describeModel(model: ModelConfig): string[] {
       return `  → ${provider} ${upstream} (priority ${priority}, weight ${weight}${names})`;
     });
   const fallbacks = model.fallbacks.length === 0 ? [] : [`  then ${model.fallbacks.join(", ")}`];
-  return [`${model.name}${aliases}: ${model.balance.policy}, up to ${plural(model.retry.attempts + 1, "attempt")}`, ...targets, ...fallbacks];
+  return [
+    `${model.name}${aliases}: ${model.balance.policy}, up to ${plural(model.retry.attempts + 1, "attempt")}`,
+    ...targets,
+    ...fallbacks,
+  ];
 }
 
 function describeConsumer(consumer: ConsumerConfig): string[] {

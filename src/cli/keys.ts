@@ -1,6 +1,7 @@
 /** `sluice keys`: API keys for the configuration file. */
 import { Command } from "commander";
 import { newKey } from "../config/keys.ts";
+import { print } from "./print.ts";
 
 /** `sluice keys new`: prints a key once, and what to put into the file. */
 export function keysCommand(): Command {
@@ -10,7 +11,7 @@ export function keysCommand(): Command {
     .description("make a key and print it, once, with its hash for the configuration file")
     .option("--name <name>", "the key's name in the file", "my-key")
     .action(({ name }: { readonly name: string }) => {
-      process.stdout.write(describeNewKey(name));
+      print(describeNewKey(name));
     });
   return command;
 }

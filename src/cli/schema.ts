@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import { configJsonSchema } from "../config/json-schema.ts";
 import { configReference } from "../config/reference.ts";
+import { print } from "./print.ts";
 
 /** Prints the JSON Schema, or the reference table. */
 export function schemaCommand(): Command {
@@ -14,6 +15,6 @@ export function schemaCommand(): Command {
     )
     .action(({ markdown }: { readonly markdown?: true }) => {
       const text = markdown === true ? configReference() : `${JSON.stringify(configJsonSchema(), null, 2)}\n`;
-      process.stdout.write(text);
+      print(text);
     });
 }
