@@ -27,6 +27,8 @@ interface ChoiceState {
   readonly citations: JsonValue[];
   /** Open reasoning parts: an entry with a signature says the whole text again. */
   readonly reasoning: Map<number, ReasoningPart>;
+  /** Entries of `reasoning_details` that wait for the next content: SDKs that keep only the last list get all of a run. */
+  details: JsonObject[];
   /** Tool calls by their part: how the wire counts them, and whether they are custom. */
   readonly calls: Map<number, { readonly index: number; readonly custom: boolean }>;
 }
@@ -40,6 +42,7 @@ function newChoice(): ChoiceState {
     annotations: [],
     citations: [],
     reasoning: new Map(),
+    details: [],
     calls: new Map(),
   };
 }
@@ -100,7 +103,8 @@ export class OpenaiStreamEncoder implements StreamEncoder {
       case "toolCallArguments":
         return this.#callArguments(event);
       case "partEnd":
-        return this.#partEnd(event);
+        this.#partEnd(event.choice, event.part);
+        return "";
       case "extra":
         return this.#extra(event);
       case "finish":
@@ -130,16 +134,24 @@ export class OpenaiStreamEncoder implements StreamEncoder {
     return choice;
   }
 
-  /** One chunk; the candidate's first one is preceded by one that tells the role. */
+  /** One chunk, preceded by what the candidate has to say before it: its role, and what waits for new content. */
   #delta(index: number, delta: string, logprobs = "null"): string {
     const choice = this.#choice(index);
-    let role = "";
+    const before = choice.roleSent && choice.details.length === 0 ? "" : this.#before(index, choice, delta);
+    return before + this.#chunk(index, delta, logprobs);
+  }
+
+  #before(index: number, choice: ChoiceState, delta: string): string {
+    let before = "";
     if (!choice.roleSent) {
       choice.roleSent = true;
       const content = delta.startsWith('{"content"') ? '""' : "null";
-      role = this.#chunk(index, `{"role":"assistant","content":${content},"refusal":null}`, "null");
+      before = this.#chunk(index, `{"role":"assistant","content":${content},"refusal":null}`, "null");
     }
-    return role + this.#chunk(index, delta, logprobs);
+    if (choice.details.length === 0) return before;
+    const details = JSON.stringify({ reasoning_details: choice.details });
+    choice.details = [];
+    return before + this.#chunk(index, details, "null");
   }
 
   #chunk(index: number, delta: string, logprobs: string): string {
@@ -207,14 +219,13 @@ export class OpenaiStreamEncoder implements StreamEncoder {
     return this.#delta(choice, `{"tool_calls":[{"index":${call.index},${inner}${JSON.stringify(text)}}}]}`);
   }
 
-  #partEnd({ choice, part }: EventOf<"partEnd">): string {
+  #partEnd(choice: number, part: number): void {
     const state = this.#choice(choice);
     this.#endText(state, part);
     const thought = state.reasoning.get(part);
-    if (thought === undefined) return "";
+    if (thought === undefined) return;
     state.reasoning.delete(part);
-    if (!isDetailed(thought)) return "";
-    return this.#delta(choice, JSON.stringify({ reasoning_details: [encodeDetail(thought, part)] }));
+    if (isDetailed(thought)) state.details.push(encodeDetail(thought, part));
   }
 
   /** Turns the citations of a text that is complete into what the candidate will say of them at its end. */
@@ -252,8 +263,8 @@ export class OpenaiStreamEncoder implements StreamEncoder {
 
   #finish({ choice, finishReason, stopSequence, logprobs, extra }: EventOf<"finish">): string {
     const state = this.#choice(choice);
-    let before = "";
-    for (const part of [...state.reasoning.keys()]) before += this.#partEnd({ kind: "partEnd", choice, part });
+    for (const part of [...state.reasoning.keys()]) this.#partEnd(choice, part);
+    let before = state.details.length === 0 ? "" : this.#before(choice, state, "");
     for (const part of [...state.cited.keys()]) this.#endText(state, part);
     const cited: JsonObject = {};
     if (state.annotations.length > 0) cited["annotations"] = state.annotations;
