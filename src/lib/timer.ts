@@ -1,14 +1,14 @@
 /**
  * Deadlines for very many concurrent activities. Arming one is a few writes, progress (`touch`) is one
- * write: no timer is created per activity or moved per chunk. One unreferenced ticker looks through the
- * next due times of all activities, which lie side by side in one Float64Array: 10,000 of them take about
- * 10 µs a tick, so nothing cleverer (a timing wheel, a heap) is needed. It rests when nothing is armed.
+ * write: no timer is created per activity or moved per chunk. The next due times of all activities lie side by side in
+ * one Float64Array; one unreferenced timer waits for the earliest of them and then looks through them all. That
+ * takes a nanosecond each, so nothing cleverer (a timing wheel, a heap) is needed.
  */
 
-/** How often due times are looked at: a deadline fires at most this plus the event loop's delay late, never early. */
-const TICK_MS = 10;
-/** The ticker goes on for so many empty ticks, so that single requests do not start and stop it. */
-const IDLE_TICKS = 100;
+/** Due times are looked through no more often than this, so a deadline may fire this late, but never early. */
+const SHORTEST_WAIT_MS = 10;
+/** Longer waits are cut: timers of Node hold no more than 24 days. */
+const LONGEST_WAIT_MS = 3_600_000;
 
 /** Milliseconds of a monotonic clock, with fractions. */
 export function now(): number {
@@ -26,34 +26,27 @@ interface Entry {
 
 /** Watches the deadlines of all activities of one thread. */
 export class DeadlineTicker {
-  #entries: Entry[] = [];
+  readonly #entries: Entry[] = [];
   #dues = new Float64Array(64);
   #timer: NodeJS.Timeout | undefined;
-  #idleTicks = 0;
+  /** When the timer will fire; Infinity if there is none. */
+  #wakesAt = Infinity;
 
   /** Starts the deadlines of one activity; `onExpire` is told the name of each one that passes, once. */
   start<Name extends string>(onExpire: (name: Name) => void): Deadlines<Name> {
     return new Deadlines(this, onExpire);
   }
 
-  /** How many activities have something armed. */
+  /** How many activities have armed something and not ended. */
   get size(): number {
     return this.#entries.length;
   }
 
   /** For `Deadlines`: looks at `entry` when `due` has come. */
   schedule(entry: Entry, due: number): void {
-    if (entry.slot === -1) {
-      entry.slot = this.#entries.length;
-      this.#entries.push(entry);
-      if (entry.slot === this.#dues.length) {
-        const grown = new Float64Array(2 * this.#dues.length);
-        grown.set(this.#dues);
-        this.#dues = grown;
-      }
-      this.#timer ??= setInterval(() => this.#tick(), TICK_MS).unref();
-    }
+    if (entry.slot === -1) this.#add(entry);
     this.#dues[entry.slot] = due;
+    if (due < this.#wakesAt) this.#wakeAt(due);
   }
 
   /** For `Deadlines`: forgets `entry`. */
@@ -68,40 +61,64 @@ export class DeadlineTicker {
     this.#dues[slot] = this.#dues[this.#entries.length]!;
   }
 
-  #tick(): void {
-    const { length } = this.#entries;
-    if (length === 0) {
-      if (++this.#idleTicks > IDLE_TICKS) this.#rest();
-      return;
-    }
-    this.#idleTicks = 0;
+  #add(entry: Entry): void {
+    entry.slot = this.#entries.length;
+    this.#entries.push(entry);
+    if (entry.slot < this.#dues.length) return;
+    const grown = new Float64Array(2 * this.#dues.length);
+    grown.set(this.#dues);
+    this.#dues = grown;
+  }
+
+  #wakeAt(due: number): void {
+    clearTimeout(this.#timer);
+    // Node's timers count whole milliseconds and may be up to one early
+    const waitMs = Math.ceil(due - now()) + 1;
+    const boundedMs = Math.min(LONGEST_WAIT_MS, Math.max(SHORTEST_WAIT_MS, waitMs));
+    this.#timer = setTimeout(() => {
+      this.#look();
+    }, boundedMs).unref();
+    this.#wakesAt = due;
+  }
+
+  #look(): void {
     const time = now();
     const dues = this.#dues;
+    const { length } = this.#entries;
+    let earliest = Infinity;
     let expired: Entry[] | undefined;
     for (let slot = 0; slot < length; slot++) {
-      if (dues[slot]! > time) continue;
-      const entry = this.#entries[slot]!;
-      dues[slot] = entry.nextDue();
-      if (dues[slot]! <= time) (expired ??= []).push(entry);
+      let due = dues[slot]!;
+      if (due <= time) {
+        const entry = this.#entries[slot]!;
+        due = entry.nextDue();
+        if (due <= time) {
+          (expired ??= []).push(entry);
+          due = Infinity;
+        }
+        dues[slot] = due;
+      }
+      if (due < earliest) earliest = due;
     }
-    if (expired !== undefined) this.#confirm(expired, time);
+    this.#wakesAt = Infinity;
+    if (earliest < Infinity) this.#wakeAt(earliest);
+    if (expired !== undefined) this.#judge(expired, time);
   }
 
   /**
    * Lets the event loop read its sockets before it judges: after a stall of our own, bytes that came in time
-   * are still unread, and the upstream must not be blamed for that.
+   * are still unread, and the upstream must not be blamed for that. (Unreferenced, an immediate would not wake
+   * the loop.)
    */
-  #confirm(expired: readonly Entry[], time: number): void {
+  #judge(expired: readonly Entry[], time: number): void {
     setImmediate(() => {
-      for (const entry of expired) if (entry.slot !== -1) entry.expire(time);
-    }).unref();
-  }
-
-  #rest(): void {
-    clearInterval(this.#timer);
-    this.#timer = undefined;
-    this.#idleTicks = 0;
-    this.#dues = new Float64Array(64);
+      for (const entry of expired) {
+        // it may have ended, by itself or through another's end
+        if (entry.slot === -1) continue;
+        entry.expire(time);
+        if (entry.slot !== -1) this.schedule(entry, entry.nextDue());
+      }
+    });
   }
 }
 
@@ -159,7 +176,7 @@ export class Deadlines<Name extends string> {
       this.#names.splice(index, 1);
       this.#dues.splice(index, 1);
     }
-    // the ticker may look once for nothing; that is cheaper than telling it
+    // the ticker may look once for nothing, which is cheaper than telling it
   }
 
   /** Forgets everything, for good. */
@@ -182,8 +199,11 @@ export class Deadlines<Name extends string> {
       this.disarm(silence);
       this.#onExpire(silence);
     }
-    for (const name of this.#names.filter((_, index) => this.#dues[index]! <= time)) {
+    // a copy, since callbacks may arm and disarm
+    for (const name of [...this.#names]) {
       if (this.#ended) return;
+      const due = this.#dues[this.#names.indexOf(name)];
+      if (due === undefined || due > time) continue;
       this.disarm(name);
       this.#onExpire(name);
     }
