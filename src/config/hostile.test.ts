@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { performance } from "node:perf_hooks";
 import { loadConfig } from "./load.ts";
 import { ConfigError } from "./problem.ts";
-import { TEST_FILTERS, TestConfig } from "./test-config.ts";
+import { TEST_FILTERS, TestConfig } from "./config-helper.test.ts";
 
 const config = new TestConfig();
 

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { SluiceError } from "../lib/errors.ts";
 import { ensureFirstKey } from "./first-key.ts";
 import { hashKey, newKey } from "./keys.ts";
-import { temporaryDirectory } from "./test-config.ts";
+import { temporaryDirectory } from "./config-helper.test.ts";
 
 test("a key is a prefix and 32 random bytes, and its hash is SHA-256", () => {
   const { key, hash } = newKey();

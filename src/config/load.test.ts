@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { loadConfig } from "./load.ts";
 import { formatProblem } from "./problem.ts";
-import { TEST_FILTERS, TEST_NOW, TestConfig } from "./test-config.ts";
+import { TEST_FILTERS, TEST_NOW, TestConfig } from "./config-helper.test.ts";
 
 const config = new TestConfig();
 const HASH = "ab".repeat(32);

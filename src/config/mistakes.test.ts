@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { TestConfig } from "./test-config.ts";
+import { TestConfig } from "./config-helper.test.ts";
 
 const config = new TestConfig();
 const HASH = "ab".repeat(32);

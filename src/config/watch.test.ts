@@ -7,7 +7,7 @@ import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { digestOf, MISSING } from "./loaded-file.ts";
 import type { LoadedFile } from "./loaded-file.ts";
-import { temporaryDirectory } from "./test-config.ts";
+import { temporaryDirectory } from "./config-helper.test.ts";
 import { watchConfig } from "./watch.ts";
 import type { ConfigWatch, WatchPace } from "./watch.ts";
 

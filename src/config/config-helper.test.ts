@@ -1,4 +1,4 @@
-/** For tests: loads configurations from text. */
+/** For the tests beside it: loads configurations from text. Named as a test so that no release holds it. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
