@@ -40,6 +40,9 @@ const POLL_MS = 10;
 /** More than entries wait in a worker and in the log's buffer. */
 const BATCH_MS = 250;
 
+/** The access log leaves out names that an entry has none of. */
+const NO_NAMES = { error: "", consumer: "", key: "", model: "", servedModel: "", provider: "", upstreamModel: "" };
+
 /** An API key and the hash that a configuration has of it. */
 export interface TestKey {
   readonly key: string;
@@ -168,7 +171,7 @@ class GatewayProcess implements RunningGateway {
   async entries(): Promise<UsageEntry[]> {
     const text = await readFile(this.#accessLog, "utf8").catch(() => "");
     const lines = text.split("\n").slice(0, -1);
-    return lines.map((line) => JSON.parse(line) as UsageEntry);
+    return lines.map((line) => ({ ...NO_NAMES, ...(JSON.parse(line) as UsageEntry) }));
   }
 
   async waitForEntries(count: number, timeoutMs = 5000): Promise<UsageEntry[]> {
