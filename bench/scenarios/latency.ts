@@ -9,7 +9,7 @@ import type { LoadJob, LoadStats, UpstreamMode } from "../protocol.ts";
 import type { SharedScenario } from "./contract.ts";
 
 const PER_SECOND = 200;
-const WARM_UP_SECONDS = 2;
+const WARM_UP_SECONDS = 5;
 
 interface Way {
   readonly name: PeerName | "direct";
