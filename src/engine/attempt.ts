@@ -168,7 +168,8 @@ export class Attempt implements UpstreamHandler {
       return new WholeAnswer(this, headers);
     }
     const { filters } = this.endpoint.target;
-    const passThrough = this.encoded.sameDialect && filters.createEventFilter === undefined;
+    const hasForm = this.call.operation === "chat";
+    const passThrough = this.encoded.sameDialect && (!hasForm || filters.createEventFilter === undefined);
     return passThrough ? new PassThroughStream(this, headers) : new ConvertedStream(this);
   }
 

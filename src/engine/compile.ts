@@ -107,6 +107,7 @@ function compileProvider(config: ProviderConfig, services: CompileServices, take
       addresses.push({
         origin,
         basePath: url?.pathname.replace(/\/$/, "") ?? "",
+        apiKey: credential.apiKey,
         headers: endpointHeaders(config, dialect, credential.apiKey),
         nodeId: services.nameId(nodeName(node.url)),
         credentialId: credential.name === "" ? 0 : services.nameId(credentialName(config, credential.name)),

@@ -9,6 +9,7 @@ import type { SluiceError } from "../lib/errors.ts";
 import { parseSseEvent, SseSplitter } from "../lib/sse.ts";
 import type { AnswerSink, Attempt } from "./attempt.ts";
 import { brokenBeforeContent, brokenStream, upstreamErrorFailure } from "./attempt-failure.ts";
+import { withoutCredential } from "./error-text.ts";
 import type { Exchange } from "./exchange.ts";
 import { MAX_EVENT_BYTES } from "./pass-through-stream.ts";
 import { recordStreamUsage } from "./stream-usage.ts";
@@ -171,7 +172,8 @@ export class ConvertedStream implements AnswerSink {
   #upstreamError(event: Extract<ChatEvent, { kind: "error" }>): void {
     this.#failed = true;
     const { status, type, message, code } = event;
-    const error = { status, type, message, code: code ?? null, param: null };
+    const { endpoint } = this.#attempt;
+    const error = withoutCredential({ status, type, message, code: code ?? null, param: null }, endpoint);
     if (!this.#started) {
       this.#attempt.failed(upstreamErrorFailure(error, undefined, undefined));
       return;

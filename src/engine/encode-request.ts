@@ -3,6 +3,7 @@
  * body, the body is the client's bytes with the model name (and `include_usage`) spliced in; otherwise it is parsed,
  * filtered and written again.
  */
+import type { Operation } from "../dialects/contract.ts";
 import type { ChatRequest } from "../dialects/form.ts";
 import { SluiceError } from "../lib/errors.ts";
 import type { JsonObject } from "../lib/json.ts";
@@ -36,7 +37,7 @@ export function encodeAttempt(call: ModelCall, endpoint: Endpoint): EncodedAttem
     throw unsupportedOperation(call);
   }
   const body =
-    sameDialect && target.filters.request === undefined
+    sameDialect && (target.filters.request === undefined || !hasChatForm(operation))
       ? encodeSameDialect(call, endpoint, upstreamModel)
       : encodeThroughForm(call, endpoint, upstreamModel);
   return {
@@ -51,6 +52,11 @@ export function encodeAttempt(call: ModelCall, endpoint: Endpoint): EncodedAttem
     includeUsage: body.includeUsage,
     dropped: body.dropped,
   };
+}
+
+/** Only these requests have an internal form; the others pass between sides of one dialect. */
+function hasChatForm(operation: Operation): boolean {
+  return operation === "chat" || operation === "count_tokens";
 }
 
 function unsupportedOperation(call: ModelCall): SluiceError {

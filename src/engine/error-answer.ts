@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { AnswerSink, Attempt } from "./attempt.ts";
 import { retryAfterMsOf, upstreamErrorFailure } from "./attempt-failure.ts";
+import { isShowable, withoutCredential } from "./error-text.ts";
 import { returnedHeaders } from "./returned-headers.ts";
 
 /** What is read of an error's body; the rest is cut off. */
@@ -32,8 +33,10 @@ export class ErrorAnswer implements AnswerSink {
   end(): void {
     const body = Buffer.concat(this.#chunks);
     const { endpoint, encoded } = this.#attempt;
-    const error = endpoint.target.dialect.target.decodeError(this.#status, body);
-    const bytes = encoded.sameDialect && isErrorObject(body) ? this.#bytes(body) : undefined;
+    const error = withoutCredential(endpoint.target.dialect.target.decodeError(this.#status, body), endpoint);
+    const text = body.toString();
+    const passes = encoded.sameDialect && isErrorObject(text) && isShowable(text, endpoint);
+    const bytes = passes ? this.#bytes(body) : undefined;
     this.#attempt.failed(upstreamErrorFailure(error, retryAfterMsOf(this.#headers), bytes));
   }
 
@@ -52,9 +55,9 @@ export class ErrorAnswer implements AnswerSink {
 }
 
 /** JSON with an `error` object: what every dialect's own errors look like. */
-function isErrorObject(body: Buffer): boolean {
+function isErrorObject(text: string): boolean {
   try {
-    const value: unknown = JSON.parse(body.toString());
+    const value: unknown = JSON.parse(text);
     return typeof value === "object" && value !== null && "error" in value && typeof value.error === "object";
   } catch {
     return false;

@@ -9,6 +9,7 @@ import type { SluiceError } from "../lib/errors.ts";
 import { SseSplitter } from "../lib/sse.ts";
 import type { AnswerSink, Attempt } from "./attempt.ts";
 import { brokenBeforeContent, brokenStream, upstreamErrorFailure } from "./attempt-failure.ts";
+import { isShowable, withoutCredential } from "./error-text.ts";
 import type { Exchange } from "./exchange.ts";
 import { returnedHeaders } from "./returned-headers.ts";
 import { recordStreamUsage } from "./stream-usage.ts";
@@ -171,13 +172,20 @@ export class PassThroughStream implements AnswerSink {
     const { error } = this.#watch;
     this.#failed = true;
     if (this.#held !== undefined && error !== undefined) {
-      this.#attempt.failed(upstreamErrorFailure(error, undefined, undefined));
+      this.#attempt.failed(
+        upstreamErrorFailure(withoutCredential(error, this.#attempt.endpoint), undefined, undefined),
+      );
       return;
     }
     this.#forward();
-    this.#exchange.write(buffer.subarray(start, end));
     this.abandoned();
     this.#attempt.breakOff();
+    const { endpoint } = this.#attempt;
+    if (error !== undefined && !isShowable(buffer.toString("utf8", start, end), endpoint)) {
+      this.#exchange.sendError(withoutCredential(error, endpoint));
+      return;
+    }
+    this.#exchange.write(buffer.subarray(start, end));
     this.#exchange.breakStreamAfterError();
   }
 }

@@ -6,6 +6,7 @@ import type { JsonObject } from "../lib/json.ts";
 import { estimateTokens, estimateTokensOfJson } from "../lib/token-estimate.ts";
 import type { AnswerSink, Attempt } from "./attempt.ts";
 import { invalidAnswer, retryAfterMsOf, upstreamErrorFailure } from "./attempt-failure.ts";
+import { withoutCredential } from "./error-text.ts";
 import { returnedHeaders } from "./returned-headers.ts";
 
 /** The largest answer that is taken; embeddings of large batches are some MiB. */
@@ -42,7 +43,8 @@ export class WholeAnswer implements AnswerSink {
     }
     const disguised = target.decodeDisguisedError(body);
     if (disguised !== undefined) {
-      attempt.failed(upstreamErrorFailure(disguised, retryAfterMsOf(this.#headers), undefined));
+      const error = withoutCredential(disguised, attempt.endpoint);
+      attempt.failed(upstreamErrorFailure(error, retryAfterMsOf(this.#headers), undefined));
       return;
     }
     if (attempt.call.answerKind === "stream") {
@@ -50,7 +52,9 @@ export class WholeAnswer implements AnswerSink {
       return;
     }
     attempt.answering();
-    const passThrough = attempt.encoded.sameDialect && attempt.endpoint.target.filters.answer === undefined;
+    const hasForm = attempt.call.operation === "chat";
+    const passThrough =
+      attempt.encoded.sameDialect && (!hasForm || attempt.endpoint.target.filters.answer === undefined);
     const sent = passThrough ? body : this.#convert(body);
     const { exchange } = attempt.call;
     const usage = target.readUsage(body);
