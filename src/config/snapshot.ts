@@ -1,6 +1,6 @@
 /**
  * The snapshot: the whole configuration at one version, as plain data (it crosses threads and machines).
- * YAML is what people write (schema.ts); this is what it means: defaults filled in, durations in
+ * YAML is what people write (schema/); this is what it means: defaults filled in, durations in
  * milliseconds, sizes in bytes, secrets substituted.
  */
 import type { DialectName } from "../dialects/form.ts";
@@ -41,6 +41,7 @@ export interface ServerConfig {
   readonly maxConnections: number;
   /** Silence in a stream after which a heartbeat comment is sent. */
   readonly heartbeatMs: number;
+  /** PEM texts. */
   readonly tls?: { readonly cert: string; readonly key: string };
 }
 
@@ -88,13 +89,13 @@ export interface ProviderConfig {
 
 export interface MiddlewareConfig {
   readonly name: string;
-  /** As written; the filter's own schema validates and completes it at compile time. */
+  /** As written, but without `@type`; the filter's own schema validates and completes it at compile time. */
   readonly options: JsonObject;
 }
 
 export interface TargetConfig {
   readonly provider: string;
-  /** Upstream model. */
+  /** Upstream model; one `*` in it stands for what the `*` of the user model's name matched. */
   readonly model: string;
   readonly weight: number;
   /** 0 first; a higher number is used when the lower ones cannot serve. */
@@ -106,12 +107,14 @@ export interface TargetConfig {
 export type RetryCause = "connect" | "429" | "5xx" | "firstTokenTimeout";
 
 export interface ModelConfig {
+  /** May end in `*`: every name with that beginning, unless a longer one or an exact name matches. */
   readonly name: string;
+  /** Without `*`. */
   readonly aliases: readonly string[];
   readonly targets: readonly TargetConfig[];
   readonly balance: { readonly policy: "weighted" | "round-robin" };
   readonly retry: { readonly attempts: number; readonly on: readonly RetryCause[] };
-  /** Other user models, tried in order. */
+  /** Other user models (names, aliases, or what a `name*` matches), tried in order; theirs are not followed. */
   readonly fallbacks: readonly string[];
 }
 
