@@ -10,12 +10,12 @@ import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const program = `
-console.log(JSON.stringify(process.argv.slice(2)));
 let signals = 0;
 process.on("SIGTERM", (signal) => {
   console.log(signal);
   if (++signals === 2) process.exit(7);
 });
+console.log(JSON.stringify(process.argv.slice(2)));
 if (process.argv.includes("stay")) setInterval(() => {}, 1000);
 `;
 
