@@ -25,6 +25,7 @@ function directory(options: Omit<DirectoryWriterOptions, "onNewBuffer"> = {}): {
 /** The fields of a key, or undefined if it is unknown. */
 function find(reader: DirectoryReader, key: string): Omit<DirectoryEntry, "hash"> | undefined {
   const record = reader.lookup(digestOf("sha256", key, "buffer"));
+  assert.equal(reader.lookupLatin1(digestOf("sha256", key, "latin1")), record);
   if (record < 0) return undefined;
   return {
     consumer: reader.consumer(record),
