@@ -3,11 +3,13 @@ import { Command, InvalidArgumentError } from "commander";
 import type { ListenConfig } from "../config/snapshot.ts";
 import { ensureFirstKey } from "../config/first-key.ts";
 import { createProcessLog, type ProcessLog } from "../observability/log.ts";
+import { SecretMask } from "../observability/secret-mask.ts";
 import { PROMETHEUS_CONTENT_TYPE } from "../observability/prometheus.ts";
 import { AdminServer } from "../server/admin.ts";
 import { Gateway } from "../server/gateway.ts";
 import type { ConfigSource } from "../server/messages.ts";
 import { Observer } from "../server/observer.ts";
+import { listenOption } from "./listen-option.ts";
 
 const DATA_DIR = "data";
 /** The time that streams under way get when a second signal forces the end. */
@@ -27,8 +29,8 @@ export function serveCommand(): Command {
   return new Command("serve")
     .description("run the gateway")
     .option("-c, --config <file>", "configuration file; without it, built-in defaults")
-    .option("-l, --listen <host:port>", "where clients connect", parseListen)
-    .option("--admin-listen <host:port>", "where /healthz, /readyz and /metrics are", parseListen)
+    .option("-l, --listen <host:port>", "where clients connect", listenOption)
+    .option("--admin-listen <host:port>", "where /healthz, /readyz and /metrics are", listenOption)
     .option("-w, --workers <n>", "worker threads; default one a core", parseWorkers)
     .action(async (options: ServeOptions) => {
       process.exitCode = await serve(options);
@@ -37,8 +39,9 @@ export function serveCommand(): Command {
 
 /** Resolves to the exit code when the gateway has stopped: 0 after a graceful stop, 1 if it could not start. */
 async function serve(options: ServeOptions): Promise<number> {
-  const log = createProcessLog();
-  const observer = new Observer(log);
+  const mask = new SecretMask();
+  const log = createProcessLog({ mask });
+  const observer = new Observer(log, mask);
   const firstKey = options.config === undefined ? ensureFirstKey(DATA_DIR) : undefined;
   const source: ConfigSource =
     options.config === undefined
@@ -139,16 +142,6 @@ function startFailure(error: unknown): string {
     default:
       return message;
   }
-}
-
-function parseListen(value: string): ListenConfig {
-  const match = /^(?:(\[[0-9a-f:]+\]|[^:]*):)?(\d{1,5})$/i.exec(value);
-  const port = Number(match?.[2]);
-  if (match === null || port > 65_535) {
-    throw new InvalidArgumentError("Give HOST:PORT, for example 127.0.0.1:8080.");
-  }
-  const host = match[1] === undefined || match[1] === "" ? "0.0.0.0" : match[1].replace(/^\[|\]$/g, "");
-  return { host, port };
 }
 
 function parseWorkers(value: string): number {

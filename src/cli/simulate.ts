@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { FAULTS, FaultSyntaxError, parseFaultRule } from "../simulate/faults.ts";
 import type { SimulatorOptions } from "../simulate/options.ts";
 import { startSimulator } from "../simulate/simulator.ts";
+import { listenOption } from "./listen-option.ts";
 
 interface Flags {
   readonly listen: { readonly host: string; readonly port: number };
@@ -31,7 +32,7 @@ interface Flags {
 export function simulateCommand(): Command {
   return new Command("simulate")
     .description("run a fake inference engine that speaks the OpenAI and Anthropic APIs")
-    .option("--listen <host:port>", "address to listen on, port 0 for any", parseListen, {
+    .option("--listen <host:port>", "address to listen on, port 0 for any", listenOption, {
       host: "127.0.0.1",
       port: 8000,
     })
@@ -106,15 +107,6 @@ function help(): string {
     "Faults (options: times=N, every=N, key=K, model=M, path=P, retry-after=S):",
     ...faults,
   ].join("\n");
-}
-
-function parseListen(text: string): { host: string; port: number } {
-  const colon = text.lastIndexOf(":");
-  const port = Number(text.slice(colon + 1));
-  if (colon < 1 || !Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw new InvalidArgumentError("must be HOST:PORT");
-  }
-  return { host: text.slice(0, colon).replace(/^\[(.*)\]$/, "$1"), port };
 }
 
 function collect(value: string, previous: readonly string[]): string[] {

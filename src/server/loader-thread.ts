@@ -30,17 +30,23 @@ const directory = new DirectoryWriter({
   },
 });
 post({ kind: "directory", handle: directory.handle });
+let publishedVersion: string | undefined;
 let namesPosted = 1;
 let namesKnown = 1;
 let onNamesKnown: (() => void) | undefined;
 
 async function publish(snapshot: Snapshot, warnings: readonly string[], startedAt: number): Promise<void> {
+  if (snapshot.version === publishedVersion) {
+    return; // a comment was edited, or a file was written again as it was
+  }
   for (const name of namesOf(snapshot)) {
     names.id(name);
   }
   dryRun(snapshot);
   await shareNames();
-  await directory.replaceAll(entriesOf(snapshot));
+  const keys = snapshot.consumers.reduce((count, consumer) => count + consumer.keys.length, 0);
+  await directory.replaceAll(entriesOf(snapshot), keys);
+  publishedVersion = snapshot.version;
   post({
     kind: "loaded",
     snapshot: { version: snapshot.version, parts: encodeSnapshot(snapshot) },
@@ -51,6 +57,7 @@ async function publish(snapshot: Snapshot, warnings: readonly string[], startedA
       accessLog: snapshot.accessLog,
     },
     warnings,
+    secrets: snapshot.providers.flatMap((provider) => provider.credentials.map((credential) => credential.apiKey)),
     counts: {
       providers: snapshot.providers.length,
       models: snapshot.models.length,

@@ -77,6 +77,8 @@ export type FromLoader =
       readonly snapshot: SharedSnapshot;
       readonly settings: ProcessSettings;
       readonly warnings: readonly string[];
+      /** Credentials of providers: what no log may show. */
+      readonly secrets: readonly string[];
       readonly counts: Readonly<Record<string, number>>;
       readonly durationMs: number;
     }

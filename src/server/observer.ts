@@ -7,6 +7,7 @@ import { ledgerMetrics } from "../observability/ledger-metrics.ts";
 import type { ProcessLog } from "../observability/log.ts";
 import { Metrics } from "../observability/metrics.ts";
 import { ProcessMetrics } from "../observability/process-metrics.ts";
+import type { SecretMask } from "../observability/secret-mask.ts";
 import type { GatewayObserver } from "./gateway.ts";
 import type { FromLoader } from "./messages.ts";
 import { WorkerMetrics } from "./worker-metrics.ts";
@@ -18,10 +19,13 @@ export class Observer implements GatewayObserver {
   readonly collector: UsageCollector;
   readonly accessLog: AccessLog;
   readonly #log: ProcessLog;
+  readonly #mask: SecretMask;
   readonly #workers = new WorkerMetrics();
   readonly #process = new ProcessMetrics(packageVersion());
 
-  constructor(log: ProcessLog) {
+  /** @param mask what the process log may never show; learns the credentials of each configuration */
+  constructor(log: ProcessLog, mask: SecretMask) {
+    this.#mask = mask;
     this.#log = log;
     this.accessLog = new AccessLog({ names: this.names, log });
     this.collector = new UsageCollector({
@@ -41,6 +45,7 @@ export class Observer implements GatewayObserver {
   }
 
   loaded(message: Extract<FromLoader, { kind: "loaded" }>): void {
+    this.#mask.setSecrets(message.secrets);
     this.#workers.loaded(message.durationMs);
     void this.accessLog.setOutput(message.settings.accessLog.output);
     const { version } = message.snapshot;
