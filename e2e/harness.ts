@@ -49,9 +49,18 @@ export interface TestKey {
   readonly hash: string;
 }
 
+/** What no gateway may ever show: keys of clients and of providers. */
+const secrets = new Set<string>();
+
+/** The keys of clients and providers that the tests of this process know: none may be in what a client gets. */
+export function assertNoSecrets(where: string, text: string): void {
+  for (const secret of secrets) assert.ok(!text.includes(secret), `${where} shows the secret ${secret}`);
+}
+
 /** A key that is the same for the same name. */
 export function testKey(name: string): TestKey {
   const key = `sk-sluice-${createHash("sha256").update(name).digest("base64url")}`;
+  secrets.add(key);
   return { key, hash: `sha256:${createHash("sha256").update(key).digest("hex")}` };
 }
 
@@ -71,6 +80,8 @@ export interface RunningGateway {
   readonly process: ChildProcess;
   /** Standard error so far. */
   log(): string;
+  /** Standard output so far. */
+  output(): string;
   /** Replaces the configuration file in one step, as editors do. */
   configure(config: JsonObject): Promise<void>;
   /** The access log so far. */
@@ -103,6 +114,7 @@ class GatewayProcess implements RunningGateway {
   #exit: Promise<number | string> | undefined;
   #exited = false;
   #log = "";
+  #output = "";
   url = "";
   adminUrl = "";
 
@@ -125,6 +137,10 @@ class GatewayProcess implements RunningGateway {
     return this.#log;
   }
 
+  output(): string {
+    return this.#output;
+  }
+
   async start(): Promise<void> {
     const { config, workers = 1, environment } = this.#options;
     const parameters = [
@@ -142,11 +158,13 @@ class GatewayProcess implements RunningGateway {
     }
     const child = spawn(process.execPath, [MAIN, ...parameters], {
       cwd: this.#directory,
-      env: { PATH: process.env["PATH"], ...environment },
+      env: { PATH: process.env["PATH"], SLUICE_LOG_LEVEL: "debug", ...environment },
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#process = child;
-    child.stdout.resume();
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      this.#output += text;
+    });
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       this.#log += text;
     });
@@ -164,6 +182,7 @@ class GatewayProcess implements RunningGateway {
   async configure(config: JsonObject): Promise<void> {
     // JSON is YAML; a file that is renamed into place is never read half-written.
     const content = JSON.stringify({ accessLog: { output: this.#accessLog }, ...config }, undefined, 2);
+    for (const [, secret] of content.matchAll(/"apiKey": "([^"]{8,})"/g)) secrets.add(secret!);
     await writeFile(`${this.#configPath()}.new`, content);
     await rename(`${this.#configPath()}.new`, this.#configPath());
   }
@@ -198,9 +217,18 @@ class GatewayProcess implements RunningGateway {
   }
 
   async stop(): Promise<void> {
-    if (this.#exit === undefined || this.#exited) return;
+    if (this.#exit === undefined) return;
+    if (!this.#exited) await this.#stop(this.#exit);
+    assertNoSecrets("standard error", this.#log);
+    assertNoSecrets("standard output", this.#output);
+    assertNoSecrets("the access log", await readFile(this.#accessLog, "utf8").catch(() => ""));
+  }
+
+  async #stop(exit: Promise<number | string>): Promise<void> {
+    const metrics = await fetch(`${this.adminUrl}/metrics`).then((answer) => answer.text());
+    assertNoSecrets("the metrics", metrics);
     this.process.kill("SIGTERM");
-    const code = await Promise.race([this.#exit, sleep(STOP_TIMEOUT_MS, "still running", { ref: false })]);
+    const code = await Promise.race([exit, sleep(STOP_TIMEOUT_MS, "still running", { ref: false })]);
     if (code === "still running") this.process.kill("SIGKILL");
     assert.equal(code, 0, `the gateway ended with ${code}; it said: ${this.#log}`);
   }

@@ -30,6 +30,8 @@ export interface WorldOptions {
   readonly config?: JsonObject;
   /** Added to every provider. */
   readonly provider?: JsonObject;
+  readonly workers?: number;
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 export async function startWorld(t: Ending, options: WorldOptions = {}): Promise<World> {
@@ -51,6 +53,8 @@ export async function startWorld(t: Ending, options: WorldOptions = {}): Promise
   const { key, hash } = testKey("world");
   const gateway = await startGateway(t, {
     config: { ...worldConfig(openaiVendor, anthropicVendor, hash, options.provider ?? {}), ...options.config },
+    ...(options.workers === undefined ? {} : { workers: options.workers }),
+    ...(options.environment === undefined ? {} : { environment: options.environment }),
   });
   return {
     gateway,
