@@ -68,8 +68,9 @@ export class Bench {
     this.log(`${scenario} ${peer} ${metric}: ${round(value)} ${unit} [${rounds.map(round).join(" ")}]`);
   }
 
+  /** For a reader elsewhere: this machine's folders mean nothing there. */
   remark(text: string): void {
-    this.remarks.push(text);
+    this.remarks.push(text.replaceAll(`${this.#folder}/`, ""));
     this.log(text);
   }
 

@@ -18,7 +18,7 @@ export const bifrost: PeerKind = {
     const program = join(folder, "bifrost-http");
     mkdirSync(folder, { recursive: true });
     if (!existsSync(program)) {
-      await run(["env", `GOBIN=${folder}`, "go", "install", `${MODULE}@latest`], folder);
+      await run(["go", "install", `${MODULE}@latest`], folder, { GOBIN: folder });
     }
     const version = /\smod\s+\S+\s+(\S+)/.exec(await run(["go", "version", "-m", program], folder))?.[1] ?? "unknown";
     return installed(program, version);

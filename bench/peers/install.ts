@@ -1,13 +1,24 @@
 import { spawn } from "node:child_process";
 import { createServer } from "node:net";
+import { basename } from "node:path";
 
 const MAX_OUTPUT = 20_000;
+const TIMEOUT_MS = 600_000;
 
 /** Runs a program to its end and returns what it printed. Throws with its last line if it fails or takes too long. */
-export function run(command: readonly string[], cwd: string, timeoutMs = 600_000): Promise<string> {
+export function run(
+  command: readonly string[],
+  cwd: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<string> {
   const [program, ...args] = command;
   return new Promise((resolve, reject) => {
-    const child = spawn(program ?? "", args, { cwd, timeout: timeoutMs, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(program ?? "", args, {
+      cwd,
+      env: { ...process.env, ...env },
+      timeout: TIMEOUT_MS,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     let output = "";
     const collect = (bytes: Buffer): void => {
       output = (output + bytes.toString()).slice(-MAX_OUTPUT);
@@ -19,7 +30,11 @@ export function run(command: readonly string[], cwd: string, timeoutMs = 600_000
       if (code === 0) {
         resolve(output);
       } else {
-        reject(new Error(`${program} ${args[0] ?? ""}: ${output.trim().split("\n").slice(-3).join(" ").slice(-300)}`));
+        reject(
+          new Error(
+            `${basename(program ?? "")} ${args[0] ?? ""}: ${output.trim().split("\n").slice(-3).join(" ").slice(-300)}`,
+          ),
+        );
       }
     });
   });
