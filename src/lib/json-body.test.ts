@@ -35,6 +35,8 @@ test("gives the parsed values of wanted members", () => {
   assert.equal(body.get("__proto__"), undefined, "absent");
   assert.deepEqual(Object.keys(body.value()).length, 6);
   assert.equal(body.value(), body.value());
+  assert.deepEqual(body.parse(), body.value());
+  assert.notEqual(body.parse(), body.parse());
 });
 
 test("values of every kind come out as JSON.parse gives them", () => {

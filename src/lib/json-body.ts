@@ -42,11 +42,12 @@ export class BodyScan {
 
   /** The whole object, parsed at the first call and kept: whoever changes it changes it for all. */
   value(): JsonObject {
-    this.#value ??= this.#parse();
+    this.#value ??= this.parse();
     return this.#value;
   }
 
-  #parse(): JsonObject {
+  /** The whole object, parsed anew: the caller's own to change. */
+  parse(): JsonObject {
     const text = this.body.toString(isAscii(this.body) ? "latin1" : "utf8");
     if (this.scan.hasEscapedKey) return parseWithEscapedKeys(text) as JsonObject;
     return JSON.parse(text) as JsonObject;
