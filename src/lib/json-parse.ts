@@ -51,12 +51,15 @@ function hasEscapedKey(text: string): boolean {
   return false;
 }
 
-/** Offset after the quote that closes the string that `at` lies in. */
+/** Offset after the quote that closes the string that `at` lies in, `at` not being right after a backslash. */
 function stringEnd(text: string, at: number): number {
-  while (at < text.length) {
-    const code = text.charCodeAt(at);
-    if (code === QUOTE) return at + 1;
-    at += code === BACKSLASH ? 2 : 1;
+  let quote = text.indexOf('"', at);
+  while (quote !== -1) {
+    let escapes = quote;
+    while (escapes > at && text.charCodeAt(escapes - 1) === BACKSLASH) escapes--;
+    // an odd number of backslashes escapes the quote
+    if ((quote - escapes) % 2 === 0) return quote + 1;
+    quote = text.indexOf('"', quote + 1);
   }
   return text.length;
 }
