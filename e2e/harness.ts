@@ -168,8 +168,12 @@ class GatewayProcess implements RunningGateway {
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       this.#log += text;
     });
+    // A test file that ends by itself, without its cleanups, leaves no gateway behind.
+    const kill = (): void => void child.kill("SIGKILL");
+    process.once("exit", kill);
     this.#exit = new Promise((resolve) => {
       child.once("exit", (code, signal) => {
+        process.off("exit", kill);
         this.#exited = true;
         resolve(code ?? signal ?? "");
       });
