@@ -68,3 +68,8 @@ export class SluiceError extends Error {
     this.retryAfterMs = options.retryAfterMs;
   }
 }
+
+/** Tells a SluiceError from everything else that can be thrown or passed as an error. */
+export function isSluiceError(value: unknown): value is SluiceError {
+  return value instanceof SluiceError;
+}
