@@ -103,6 +103,8 @@ export const WATCH = {
   error: 8,
   /** Holds only the usage that we asked for and the client did not: remove it if it was injected. */
   usageOnly: 16,
+  /** The protocol's own end: nothing that matters follows. Always together with `complete`. */
+  end: 32,
 } as const;
 
 /**

@@ -6,6 +6,7 @@
 import type { JsonObject, JsonValue } from "../lib/json.ts";
 import { redact } from "../lib/redact.ts";
 import type { UpstreamError } from "./contract.ts";
+import { parseJson } from "../lib/json-parse.ts";
 
 /** No error answer is read further than this. */
 const MAX_BODY_BYTES = 65_536;
@@ -25,7 +26,7 @@ const CONTEXT_OVERFLOW =
 export function readUpstreamError(status: number, body: Buffer): UpstreamError {
   const text = body.toString("utf8", 0, Math.min(body.length, MAX_BODY_BYTES)).trim();
   if (text.startsWith("{") || text.startsWith("[")) {
-    const known = readErrorJson(status, parseJson(text));
+    const known = readErrorJson(status, tryParse(text));
     if (known !== undefined) return known;
   } else if (text !== "" && !text.startsWith("<") && text.length <= MAX_PLAIN_TEXT_CHARACTERS) {
     return upstreamError(status, { message: text });
@@ -33,9 +34,9 @@ export function readUpstreamError(status: number, body: Buffer): UpstreamError {
   return upstreamError(status, {});
 }
 
-function parseJson(text: string): JsonValue | undefined {
+function tryParse(text: string): JsonValue | undefined {
   try {
-    return JSON.parse(text) as JsonValue;
+    return parseJson(text);
   } catch {
     return undefined;
   }

@@ -3,6 +3,7 @@ import type { Operation } from "../dialects/contract.ts";
 import type { JsonObject } from "../lib/json.ts";
 import { answerOffline } from "./offline.ts";
 import type { Origin, UpstreamCall, UpstreamHandler, UpstreamRequest } from "./origin.ts";
+import { parseJson } from "../lib/json-parse.ts";
 
 const OPERATIONS: Readonly<Record<string, Operation>> = {
   "/chat/completions": "chat",
@@ -33,7 +34,7 @@ export const offlineOrigin: Origin = {
 function answer(request: UpstreamRequest, handler: UpstreamHandler, call: { readonly aborted: boolean }): void {
   const operation = OPERATIONS[request.path] ?? "chat";
   // the gateway has checked that the body is JSON before it calls anybody
-  const body = JSON.parse(request.body?.toString() ?? "{}") as JsonObject;
+  const body = parseJson(request.body?.toString() ?? "{}") as JsonObject;
   const given = answerOffline(operation, body);
   if (given.kind === "json") {
     handler.onHead(given.status, { "content-type": "application/json" });

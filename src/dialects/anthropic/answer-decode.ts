@@ -6,6 +6,7 @@ import { decodeBlock } from "./blocks-decode.ts";
 import { extraOf, isObject } from "./fields.ts";
 import { finishReasonOf } from "./stop-reasons.ts";
 import { decodeUsage } from "./usage.ts";
+import { parseJson } from "../../lib/json-parse.ts";
 
 const MESSAGE_KEYS = new Set(["id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage"]);
 
@@ -52,7 +53,7 @@ export function inputOf(value: JsonValue | undefined): JsonObject {
   if (isObject(value)) return value;
   if (typeof value !== "string") return {};
   try {
-    const parsed: unknown = JSON.parse(value);
+    const parsed: unknown = parseJson(value);
     return isObject(parsed) ? parsed : {};
   } catch {
     return {};

@@ -3,6 +3,7 @@ import type { JsonObject, JsonValue } from "../../lib/json.ts";
 import type { FieldReport } from "../field-report.ts";
 import type { ContentPart, DocumentPart, ImagePart, MediaSource, ToolCallPart, ToolResultPart } from "../form.ts";
 import { encodeCacheControl, isObject, putBack } from "./fields.ts";
+import { parseJson } from "../../lib/json-parse.ts";
 
 /** What encoding needs to know about the request. */
 export interface BlockContext {
@@ -138,7 +139,7 @@ function encodeToolCall(part: ToolCallPart, path: string, { report, own }: Block
   let input: JsonValue | undefined;
   try {
     // engines write nothing for a call without arguments
-    input = part.arguments.trim() === "" ? {} : (JSON.parse(part.arguments) as JsonValue);
+    input = part.arguments.trim() === "" ? {} : parseJson(part.arguments);
   } catch {
     input = undefined;
   }

@@ -4,6 +4,7 @@ import type { JsonObject, JsonValue } from "../../lib/json.ts";
 import type { EncodedAnswer, UpstreamError } from "../contract.ts";
 import { readErrorJson, readUpstreamError } from "../upstream-error.ts";
 import { isObject } from "./fields.ts";
+import { parseJson } from "../../lib/json-parse.ts";
 
 const TYPE_OF_STATUS: ReadonlyMap<number, string> = new Map([
   [401, "authentication_error"],
@@ -82,7 +83,7 @@ export function decodeDisguisedError(body: Buffer): UpstreamError | undefined {
   if (!head.includes('"error"')) return undefined;
   let value: JsonValue;
   try {
-    value = JSON.parse(body.toString("utf8")) as JsonValue;
+    value = parseJson(body.toString("utf8"));
   } catch {
     return undefined;
   }

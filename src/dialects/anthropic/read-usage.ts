@@ -2,6 +2,7 @@
 import type { Usage } from "../form.ts";
 import { isObject } from "./fields.ts";
 import { decodeUsage } from "./usage.ts";
+import { parseJson } from "../../lib/json-parse.ts";
 
 const KEY = Buffer.from('"usage"');
 const QUOTE = 34;
@@ -35,7 +36,7 @@ function usageOf(value: unknown): Usage | undefined {
 
 function parse(body: Buffer, start: number, end: number): unknown {
   try {
-    return JSON.parse(body.toString("utf8", start, end));
+    return parseJson(body.toString("utf8", start, end));
   } catch {
     return undefined;
   }

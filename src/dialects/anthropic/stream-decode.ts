@@ -13,6 +13,7 @@ import { decodeStreamError } from "./errors.ts";
 import { extraOf, isObject } from "./fields.ts";
 import { finishReasonOf } from "./stop-reasons.ts";
 import { decodeUsage, mergeUsage } from "./usage.ts";
+import { parseJson } from "../../lib/json-parse.ts";
 
 /** Blocks that only Anthropic knows are gathered whole before they go on; together they may hold this much. */
 export const MAX_OPAQUE_CHARACTERS = 8_388_608;
@@ -219,7 +220,7 @@ export function createStreamDecoder(): StreamDecoder {
 function parse(data: string): JsonObject {
   let value: unknown;
   try {
-    value = JSON.parse(data);
+    value = parseJson(data);
   } catch (cause) {
     throw invalidAnswer("an event's data is not JSON", cause);
   }

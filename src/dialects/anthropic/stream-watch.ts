@@ -10,6 +10,7 @@ import type { Usage } from "../form.ts";
 import { decodeStreamError } from "./errors.ts";
 import { isObject } from "./fields.ts";
 import { decodeUsage, mergeUsage } from "./usage.ts";
+import { parseJson } from "../../lib/json-parse.ts";
 
 // bytes of ASCII characters
 const SPACE = 32;
@@ -30,6 +31,8 @@ const BLOCK_VERB = NAME + 14;
 const MESSAGE_VERB = NAME + 8;
 /** `data: {"type":"content_block_delta"` and some white space. */
 const HEAD_BYTES = 48;
+
+const END = WATCH.complete | WATCH.end;
 
 const DELTA_TEXTS = ["text", "thinking", "partial_json", "signature", "citation"] as const;
 
@@ -55,7 +58,7 @@ class AnthropicStreamWatch implements StreamWatch {
     }
     if (first === LOWER_M && buffer[start + MESSAGE_VERB - 1] === UNDERSCORE) {
       const isStop = buffer[start + MESSAGE_VERB] !== LOWER_D && buffer[start + MESSAGE_VERB + 2] !== LOWER_A;
-      return isStop ? WATCH.complete : this.#parsed(buffer, start, end);
+      return isStop ? END : this.#parsed(buffer, start, end);
     }
     return first === LOWER_P ? 0 : this.#parsed(buffer, start, end);
   }
@@ -78,7 +81,7 @@ class AnthropicStreamWatch implements StreamWatch {
     if (data === "") return 0;
     let value: unknown;
     try {
-      value = JSON.parse(data);
+      value = parseJson(data);
     } catch {
       return 0;
     }
@@ -93,7 +96,7 @@ class AnthropicStreamWatch implements StreamWatch {
       case "message_delta":
         return this.#addUsage(value["usage"]);
       case "message_stop":
-        return WATCH.complete;
+        return END;
       case "error":
         return this.#addError(value);
       default:

@@ -8,6 +8,7 @@ import type { JsonObject, JsonValue } from "../../lib/json.ts";
 import type { EncodedAnswer, UpstreamError } from "../contract.ts";
 import { readErrorJson, readUpstreamError, typeOf } from "../upstream-error.ts";
 import { isObject } from "./fields.ts";
+import { parseJson } from "../../lib/json-parse.ts";
 
 /** Codes for which OpenAI has a word of its own; all others are said as they are. */
 const CODES: Readonly<Partial<Record<ErrorCode, string>>> = {
@@ -93,7 +94,7 @@ function mentionsError(body: Buffer): boolean {
 
 function parse(body: Buffer): JsonValue | undefined {
   try {
-    return JSON.parse(body.toString("utf8")) as JsonValue;
+    return parseJson(body.toString("utf8"));
   } catch {
     return undefined;
   }

@@ -7,6 +7,7 @@ import { ChoiceDecoder } from "./choice-decode.ts";
 import { streamErrorOf } from "./errors.ts";
 import { isObject } from "./fields.ts";
 import { decodeUsage } from "./usage.ts";
+import { parseJson } from "../../lib/json-parse.ts";
 
 /** Members of a chunk that the form has a place for; `obfuscation` is padding, which only its own bytes need. */
 const CHUNK_KEYS: ReadonlySet<string> = new Set([
@@ -30,9 +31,8 @@ export class OpenaiStreamDecoder implements StreamDecoder {
   #fields: JsonObject = {};
 
   get complete(): boolean {
-    if (this.#failed) return false;
+    if (this.#failed || this.#choices.size === 0) return false;
     if (this.#done) return true;
-    if (this.#choices.size === 0) return false;
     for (const choice of this.#choices.values()) if (!choice.finished) return false;
     return true;
   }
@@ -115,7 +115,7 @@ function indexOf({ index }: JsonObject): number {
 function parse(data: string): JsonObject {
   let value: JsonValue;
   try {
-    value = JSON.parse(data) as JsonValue;
+    value = parseJson(data);
   } catch (cause) {
     throw new SluiceError("upstream_invalid_answer", "The provider's stream holds an event that is not JSON.", {
       cause,

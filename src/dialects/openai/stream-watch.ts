@@ -11,6 +11,7 @@ import { streamErrorOf } from "./errors.ts";
 import { EventTemplate } from "./event-template.ts";
 import { isObject } from "./fields.ts";
 import { decodeUsage } from "./usage.ts";
+import { parseJson } from "../../lib/json-parse.ts";
 
 const DONE = "[DONE]";
 /** Templates that a stream may try in vain before its events are held to be all different. */
@@ -68,7 +69,8 @@ export class OpenaiStreamWatch implements StreamWatch {
   #parsed(buffer: Buffer, start: number, end: number, text: string): number {
     const { event, data } = parseSseEvent(buffer, start, end);
     if (data === "") return 0;
-    if (data.trim() === DONE) return WATCH.complete;
+    // an end and nothing before it is no answer
+    if (data.trim() === DONE) return this.#begun === 0 ? 0 : WATCH.complete | WATCH.end;
     const chunk = parse(data);
     if (!isObject(chunk)) return 0;
     const error = streamErrorOf(event, chunk);
@@ -180,7 +182,7 @@ function isOneJsonLine(text: string): boolean {
 
 function parse(data: string): JsonValue | undefined {
   try {
-    return JSON.parse(data) as JsonValue;
+    return parseJson(data);
   } catch {
     return undefined;
   }

@@ -5,6 +5,7 @@
 import type { JsonObject, JsonValue } from "../../lib/json.ts";
 import type { Usage } from "../form.ts";
 import { isObject } from "./fields.ts";
+import { parseJson } from "../../lib/json-parse.ts";
 
 /** Reads a `usage` object; undefined if it counts nothing. */
 export function decodeUsage(value: JsonValue | undefined): Usage | undefined {
@@ -113,7 +114,7 @@ function objectAt(body: Buffer, start: number): JsonValue | undefined {
 
 function parse(text: string): JsonValue | undefined {
   try {
-    return JSON.parse(text) as JsonValue;
+    return parseJson(text);
   } catch {
     return undefined;
   }
