@@ -12,6 +12,7 @@ import type { UpstreamRequest } from "../upstreams/origin.ts";
 import type { Endpoint } from "./engine.ts";
 import type { ModelCall } from "./model-call.ts";
 import { upstreamModelFor } from "./models.ts";
+import { parseJson } from "../lib/json-parse.ts";
 
 /** The upstream request of one attempt. */
 export interface EncodedAttempt {
@@ -91,7 +92,7 @@ function encodeSameDialect(call: ModelCall, endpoint: Endpoint, upstreamModel: s
   }
   let bytes = changes.size === 0 ? scan.body : splice(scan.body, setMembers(scan.scan, changes));
   if (wireRequest !== undefined) {
-    const value = JSON.parse(bytes.toString()) as JsonObject;
+    const value = parseJson(bytes.toString()) as JsonObject;
     wireRequest(value, call.operation);
     bytes = Buffer.from(JSON.stringify(value));
   }
@@ -102,7 +103,7 @@ function encodeThroughForm(call: ModelCall, endpoint: Endpoint, upstreamModel: s
   const { exchange, scan } = call;
   const { filters, dialect } = endpoint.target;
   // filters may change the form in place, so every attempt decodes its own
-  const form: ChatRequest = exchange.dialect.client.decodeChatRequest(JSON.parse(scan.body.toString()) as JsonObject);
+  const form: ChatRequest = exchange.dialect.client.decodeChatRequest(scan.parse());
   const { includeUsage } = form;
   form.model = upstreamModel;
   form.includeUsage = form.stream;

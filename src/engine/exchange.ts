@@ -3,6 +3,7 @@
  * keeping the usage entry. What the answer is made of is others' work.
  */
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import { frameChunk, LAST_CHUNK } from "../lib/chunk-framing.ts";
 import { isSluiceError, SluiceError } from "../lib/errors.ts";
 import type { RequestView } from "../filters/contract.ts";
 import type { Dialect, Operation, UpstreamError } from "../dialects/contract.ts";
@@ -75,6 +76,8 @@ export class Exchange implements RequestView {
   #broken = false;
   #finished = false;
   #lastWriteAt = 0;
+  /** Who puts a stream into HTTP/1.1 chunks. */
+  #framing: "node's" | "ours" = "node's";
   #onDrain: (() => void) | undefined;
 
   constructor(
@@ -261,6 +264,11 @@ export class Exchange implements RequestView {
     }
     this.#response.writeHead(200, answerHead(this, [...EVENT_STREAM, ...headers]));
     this.#response.flushHeaders();
+    if (this.#response.chunkedEncoding) {
+      // node would write each chunk as four buffers; framed here it is one, which halves its cost
+      this.#response.chunkedEncoding = false;
+      this.#framing = "ours";
+    }
   }
 
   /** Writes whole events. Returns false when the client is slow: call `onDrain` and pause. */
@@ -269,8 +277,9 @@ export class Exchange implements RequestView {
       return true;
     }
     this.#lastWriteAt = performance.now();
-    this.#bytesOut += bytes.length;
-    return this.#response.write(bytes);
+    const buffer = typeof bytes === "string" ? Buffer.from(bytes) : bytes;
+    this.#bytesOut += buffer.length;
+    return this.#response.write(this.#framing === "ours" ? frameChunk(buffer) : buffer);
   }
 
   /** Calls back once when the client has taken what was written. */
@@ -296,7 +305,11 @@ export class Exchange implements RequestView {
   /** Ends a stream that is complete. */
   endStream(): void {
     this.services.streams.delete(this);
-    this.#response.end();
+    if (this.#framing === "ours") {
+      this.#response.end(LAST_CHUNK);
+    } else {
+      this.#response.end();
+    }
   }
 
   /** Ends a stream whose last event already told the client of an error. */
