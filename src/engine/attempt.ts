@@ -16,10 +16,14 @@ import type { Clock, ModelCall } from "./model-call.ts";
 import { SluiceError } from "../lib/errors.ts";
 import { ConvertedStream } from "./converted-stream.ts";
 import { PassThroughStream } from "./pass-through-stream.ts";
+import { recordPromptEstimate } from "./record-usage.ts";
 import { WholeAnswer } from "./whole-answer.ts";
 
 /** What an answer may expand to when the upstream compresses it. */
 const DECODER_LIMITS = { maxBytes: 256 * 1024 * 1024, maxRatio: 200 };
+
+/** After the protocol's end an upstream may take this long to end its answer, so that the connection can be used again. */
+const LATE_END_MS = 1_000;
 
 /** Takes the body of an upstream's answer. */
 export interface AnswerSink {
@@ -38,7 +42,11 @@ export class Attempt implements UpstreamHandler {
   #upstream: UpstreamCall | undefined;
   #sink: AnswerSink | undefined;
   #decoder: Decoder | undefined;
+  #sent = false;
   #over = false;
+  /** The upstream has said all it had to. */
+  #received = false;
+  #lateEnd: NodeJS.Timeout | undefined;
 
   constructor(call: ModelCall, endpoint: Endpoint) {
     this.call = call;
@@ -56,17 +64,28 @@ export class Attempt implements UpstreamHandler {
   }
 
   abort(): void {
-    if (!this.#over) {
-      this.#sink?.abandoned();
-      this.#stop();
+    if (this.#over) {
+      return;
     }
+    if (this.#sink !== undefined) {
+      this.#sink.abandoned();
+    } else if (this.#sent) {
+      recordPromptEstimate(this.call);
+    }
+    this.#stop();
   }
 
   expired(clock: Exclude<Clock, "total">): void {
     this.#failOver(clockFailure(clock), timeoutError(clock));
   }
 
+  /** Ends an answer that has begun, with the error if it is not complete. Returns false when none has begun. */
+  endBy(error: SluiceError): boolean {
+    return !this.#over && this.#sink !== undefined && this.#sink.broken(error);
+  }
+
   onSent(): void {
+    this.#sent = true;
     const { deadlines, answerKind } = this.call;
     deadlines.disarm("connect");
     if (answerKind === "stream") {
@@ -97,6 +116,8 @@ export class Attempt implements UpstreamHandler {
   }
 
   onEnd(): void {
+    this.#received = true;
+    clearTimeout(this.#lateEnd);
     this.#guard(() => {
       if (this.#decoder === undefined) {
         this.#sink?.end();
@@ -107,6 +128,7 @@ export class Attempt implements UpstreamHandler {
   }
 
   onFailure(failure: UpstreamFailure): void {
+    clearTimeout(this.#lateEnd);
     const message = "The connection to the model's provider broke in the midst of the answer.";
     this.#failOver(connectionFailure(failure), new SluiceError("upstream_stream_broken", message, { cause: failure }));
   }
@@ -124,8 +146,16 @@ export class Attempt implements UpstreamHandler {
 
   /** Everything the client should get has been given to it. */
   finished(): void {
+    const mayEnd = !this.#over && !this.#received;
     this.#over = true;
+    this.#decoder?.destroy();
     this.call.finished();
+    if (mayEnd) {
+      this.#upstream?.resume();
+      this.#lateEnd = setTimeout(() => {
+        this.#upstream?.abort();
+      }, LATE_END_MS).unref();
+    }
   }
 
   /** The attempt failed and the client has seen nothing of it. */
@@ -142,11 +172,20 @@ export class Attempt implements UpstreamHandler {
     this.call.finished();
   }
 
-  /** Stops reading from the upstream until the client has taken what was written. */
+  /** Stops reading from the upstream until the client has taken what was written. The upstream's silence does not count. */
   waitForClient(): void {
-    this.#upstream?.pause();
-    this.call.exchange.onDrain(() => {
-      this.#upstream?.resume();
+    if (this.#over) {
+      return;
+    }
+    const { exchange, deadlines } = this.call;
+    const source = this.#decoder ?? this.#upstream;
+    source?.pause();
+    deadlines.disarm("idle");
+    exchange.onDrain(() => {
+      if (!this.#over) {
+        deadlines.armSilence("idle", this.endpoint.target.timeouts.idleMs);
+        source?.resume();
+      }
     });
   }
 
@@ -160,11 +199,8 @@ export class Attempt implements UpstreamHandler {
       );
       return undefined;
     }
-    const isStream = headers["content-type"]?.startsWith("text/event-stream") === true;
-    if (this.call.answerKind === "whole") {
-      return new WholeAnswer(this, headers);
-    }
-    if (!isStream) {
+    const isStream = headers["content-type"]?.toLowerCase().startsWith("text/event-stream") === true;
+    if (this.call.answerKind === "whole" || !isStream) {
       return new WholeAnswer(this, headers);
     }
     const { filters } = this.endpoint.target;

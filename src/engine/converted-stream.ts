@@ -12,7 +12,8 @@ import { brokenBeforeContent, brokenStream, upstreamErrorFailure } from "./attem
 import { withoutCredential } from "./error-text.ts";
 import type { Exchange } from "./exchange.ts";
 import { MAX_EVENT_BYTES } from "./pass-through-stream.ts";
-import { recordStreamUsage } from "./stream-usage.ts";
+import { recordStreamUsage } from "./record-usage.ts";
+import { unterminatedEvent } from "./unterminated-event.ts";
 
 export class ConvertedStream implements AnswerSink {
   readonly #attempt: Attempt;
@@ -48,29 +49,31 @@ export class ConvertedStream implements AnswerSink {
     this.#attempt.call.deadlines.touch();
     this.#splitter.push(chunk, this.#onEvent);
     this.#flush();
+    if (this.#ended && this.#decoder.complete && !this.#failed) {
+      this.#finish();
+    }
   }
 
   end(): void {
+    const rest = unterminatedEvent(this.#splitter.pending);
+    if (rest !== undefined) {
+      this.#onEvent(rest, 0, rest.length);
+    }
     if (this.#failed) {
       return;
     }
-    if (!this.#decoder.complete) {
-      if (!this.broken(brokenStream())) {
-        this.#attempt.failed(brokenBeforeContent());
-      }
-      return;
+    if (this.#decoder.complete) {
+      this.#finish();
+    } else if (!this.broken(brokenStream())) {
+      this.#attempt.failed(brokenBeforeContent());
     }
-    this.#complete();
-    this.#attempt.finished();
-    this.#exchange.endStream();
   }
 
   broken(error: SluiceError): boolean {
     if (this.#decoder.complete && !this.#failed) {
       // all has been said; how the connection ends after that is no matter for the client
-      this.#complete();
       this.#attempt.breakOff();
-      this.#exchange.endStream();
+      this.#finish();
       return true;
     }
     if (!this.#started) {
@@ -85,22 +88,24 @@ export class ConvertedStream implements AnswerSink {
 
   abandoned(): void {
     const ending = this.#decoder.complete ? "complete" : "partial";
-    recordStreamUsage(this.#attempt, this.#usage, this.#contentEvents, ending);
+    recordStreamUsage(this.#attempt.call, this.#usage, this.#contentEvents, ending);
   }
 
   /** Gives the client the rest, with its protocol's end even if the upstream left its own out. */
-  #complete(): void {
+  #finish(): void {
     if (!this.#ended) {
       this.#handle({ kind: "end" });
     }
     this.#start();
     this.#flush();
     this.abandoned();
+    this.#attempt.finished();
+    this.#exchange.endStream();
   }
 
   readonly #onEvent = (buffer: Buffer, start: number, end: number): void => {
     const { event, data } = parseSseEvent(buffer, start, end);
-    if (data === "" || this.#failed) {
+    if (data === "" || this.#failed || this.#ended) {
       return;
     }
     const decoded = this.#decoded;

@@ -4,6 +4,7 @@ import type { AnswerSink, Attempt } from "./attempt.ts";
 import { retryAfterMsOf, upstreamErrorFailure } from "./attempt-failure.ts";
 import { isShowable, withoutCredential } from "./error-text.ts";
 import { returnedHeaders } from "./returned-headers.ts";
+import { parseJson } from "../lib/json-parse.ts";
 
 /** What is read of an error's body; the rest is cut off. */
 const MAX_ERROR_BYTES = 1024 * 1024;
@@ -19,9 +20,11 @@ export class ErrorAnswer implements AnswerSink {
     this.#attempt = attempt;
     this.#status = status;
     this.#headers = headers;
+    attempt.call.deadlines.armSilence("idle", attempt.endpoint.target.timeouts.idleMs);
   }
 
   data(chunk: Buffer): void {
+    this.#attempt.call.deadlines.touch();
     if (this.#length < MAX_ERROR_BYTES) {
       this.#chunks.push(chunk);
       this.#length += chunk.length;
@@ -57,7 +60,7 @@ export class ErrorAnswer implements AnswerSink {
 /** JSON with an `error` object: what every dialect's own errors look like. */
 function isErrorObject(text: string): boolean {
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = parseJson(text);
     return typeof value === "object" && value !== null && "error" in value && typeof value.error === "object";
   } catch {
     return false;

@@ -81,6 +81,8 @@ export class ModelCall implements Abortable {
   #failure: AttemptFailure | undefined;
   #backoff: NodeJS.Timeout | undefined;
   #round = 0;
+  /** False once the total time is up. */
+  #mayRetry = true;
 
   constructor(
     exchange: Exchange,
@@ -137,15 +139,15 @@ export class ModelCall implements Abortable {
     this.#attempt = undefined;
     this.#failure = failure;
     this.#learn(endpoint, failure);
-    if (failure.retryable !== "never" && this.#mayRetry(failure) && this.exchange.hits < this.#first.maxHits) {
+    if (this.#mayRetry && this.#isRetryable(failure) && this.exchange.hits < this.#first.maxHits) {
       this.#next();
     } else {
       this.#giveUp();
     }
   }
 
-  #mayRetry(failure: AttemptFailure): boolean {
-    return failure.retryable === "always" || this.#first.retryOn.has(failure.retryable as "connect");
+  #isRetryable({ retryable }: AttemptFailure): boolean {
+    return retryable === "always" || (retryable !== "never" && this.#first.retryOn.has(retryable));
   }
 
   #next(): void {
@@ -280,15 +282,21 @@ export class ModelCall implements Abortable {
 
   #expired(clock: Clock): void {
     if (clock === "total") {
-      const attempt = this.#attempt;
-      clearTimeout(this.#backoff);
+      this.#timeIsUp();
+    } else {
+      this.#attempt?.expired(clock);
+    }
+  }
+
+  #timeIsUp(): void {
+    const attempt = this.#attempt;
+    clearTimeout(this.#backoff);
+    this.#mayRetry = false;
+    const error = new SluiceError("total_timeout", "The request took longer than its total timeout; it was ended.");
+    if (attempt?.endBy(error) !== true) {
       this.finished();
       attempt?.abort();
-      this.exchange.sendError(
-        new SluiceError("total_timeout", "The request took longer than its total timeout; it was ended."),
-      );
-      return;
+      this.exchange.sendError(error);
     }
-    this.#attempt?.expired(clock);
   }
 }

@@ -11,8 +11,9 @@ import type { AnswerSink, Attempt } from "./attempt.ts";
 import { brokenBeforeContent, brokenStream, upstreamErrorFailure } from "./attempt-failure.ts";
 import { isShowable, withoutCredential } from "./error-text.ts";
 import type { Exchange } from "./exchange.ts";
+import { recordStreamUsage } from "./record-usage.ts";
 import { returnedHeaders } from "./returned-headers.ts";
-import { recordStreamUsage } from "./stream-usage.ts";
+import { unterminatedEvent } from "./unterminated-event.ts";
 
 /** The largest single event that is taken. */
 export const MAX_EVENT_BYTES = 16 * 1024 * 1024;
@@ -29,6 +30,8 @@ export class PassThroughStream implements AnswerSink {
   #held: Buffer[] | undefined = [];
   #heldBytes = 0;
   #complete = false;
+  /** The protocol's own end was seen: what may follow is of no meaning. */
+  #ended = false;
   #failed = false;
   /** Events found and not yet forwarded: `#run[#runStart, #runEnd)`. */
   #run: Buffer | undefined;
@@ -48,42 +51,35 @@ export class PassThroughStream implements AnswerSink {
     this.#attempt.call.deadlines.touch();
     this.#splitter.push(chunk, this.#onEvent);
     this.#forward();
-    if (this.#clientIsSlow) {
+    if (this.#ended) {
+      this.#finish();
+    } else if (this.#clientIsSlow) {
       this.#clientIsSlow = false;
       this.#attempt.waitForClient();
     }
   }
 
   end(): void {
+    const rest = unterminatedEvent(this.#splitter.pending);
+    if (rest !== undefined) {
+      this.#onEvent(rest, 0, rest.length);
+      this.#forward();
+    }
     if (this.#failed) {
       return;
     }
-    const ending = this.#complete ? "complete" : "partial";
-    if (this.#held !== undefined) {
-      if (!this.#complete) {
-        this.#attempt.failed(brokenBeforeContent());
-        return;
-      }
-      this.#release();
+    if (this.#complete) {
+      this.#finish();
+    } else if (!this.broken(brokenStream())) {
+      this.#attempt.failed(brokenBeforeContent());
     }
-    recordStreamUsage(this.#attempt, this.#watch.usage, this.#watch.contentEvents, ending);
-    if (!this.#complete) {
-      this.broken(brokenStream());
-      return;
-    }
-    this.#attempt.finished();
-    this.#exchange.endStream();
   }
 
   broken(error: SluiceError): boolean {
     if (this.#complete && !this.#failed) {
       // all has been said; how the connection ends after that is no matter for the client
-      if (this.#held !== undefined) {
-        this.#release();
-      }
-      this.abandoned();
       this.#attempt.breakOff();
-      this.#exchange.endStream();
+      this.#finish();
       return true;
     }
     if (this.#held !== undefined) {
@@ -96,22 +92,29 @@ export class PassThroughStream implements AnswerSink {
   }
 
   abandoned(): void {
-    recordStreamUsage(
-      this.#attempt,
-      this.#watch.usage,
-      this.#watch.contentEvents,
-      this.#complete ? "complete" : "partial",
-    );
+    const { usage, contentEvents } = this.#watch;
+    recordStreamUsage(this.#attempt.call, usage, contentEvents, this.#complete ? "complete" : "partial");
+  }
+
+  /** The client has everything. */
+  #finish(): void {
+    if (this.#held !== undefined) {
+      this.#release();
+    }
+    this.abandoned();
+    this.#attempt.finished();
+    this.#exchange.endStream();
   }
 
   readonly #onEvent = (buffer: Buffer, start: number, end: number): void => {
-    if (this.#failed) {
+    if (this.#failed || this.#ended) {
       return;
     }
     const mask = this.#watch.event(buffer, start, end);
     if (mask !== 0) {
       if ((mask & WATCH.complete) !== 0) {
         this.#complete = true;
+        this.#ended = (mask & WATCH.end) !== 0;
       }
       if ((mask & WATCH.usageOnly) !== 0 && this.#stripsUsage) {
         return;

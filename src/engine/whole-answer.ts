@@ -3,22 +3,27 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { Usage } from "../dialects/form.ts";
 import { SluiceError } from "../lib/errors.ts";
 import type { JsonObject } from "../lib/json.ts";
-import { estimateTokens, estimateTokensOfJson } from "../lib/token-estimate.ts";
+import { scanObject } from "../lib/json-scan.ts";
+import { estimateTokens } from "../lib/token-estimate.ts";
 import type { AnswerSink, Attempt } from "./attempt.ts";
 import { invalidAnswer, retryAfterMsOf, upstreamErrorFailure } from "./attempt-failure.ts";
 import { withoutCredential } from "./error-text.ts";
+import { estimatedPrompt, recordPromptEstimate } from "./record-usage.ts";
 import { returnedHeaders } from "./returned-headers.ts";
+import { parseJson } from "../lib/json-parse.ts";
 
 /** The largest answer that is taken; embeddings of large batches are some MiB. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
-const OPENING_BRACE = 0x7b;
-const CLOSING_BRACE = 0x7d;
+const NOT_JSON = "The model's provider sent something that is not JSON.";
+const NOTHING: readonly string[] = [];
+const SPACE = 0x20;
 
 export class WholeAnswer implements AnswerSink {
   readonly #attempt: Attempt;
   readonly #headers: IncomingHttpHeaders;
   readonly #chunks: Buffer[] = [];
   #length = 0;
+  #begun = false;
 
   constructor(attempt: Attempt, headers: IncomingHttpHeaders) {
     this.#attempt = attempt;
@@ -31,14 +36,29 @@ export class WholeAnswer implements AnswerSink {
       throw new SluiceError("upstream_invalid_answer", "The model's provider sent an answer that is too large.");
     }
     this.#chunks.push(chunk);
+    // white space is what some send to keep the connection while the model works
+    if (this.#begun || chunk.some((byte) => byte > SPACE)) {
+      this.#watchSilence();
+    }
+  }
+
+  /** An answer that has begun and stops in its midst is not waited for until the total time is up. */
+  #watchSilence(): void {
+    const { call, endpoint } = this.#attempt;
+    if (this.#begun) {
+      call.deadlines.touch();
+    } else {
+      this.#begun = true;
+      call.deadlines.armSilence("idle", endpoint.target.timeouts.idleMs);
+    }
   }
 
   end(): void {
     const body = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks, this.#length);
     const attempt = this.#attempt;
     const { target } = attempt.endpoint.target.dialect;
-    if (!looksLikeObject(body)) {
-      attempt.failed(invalidAnswer("The model's provider sent something that is not JSON."));
+    if (!isObject(body)) {
+      attempt.failed(invalidAnswer(NOT_JSON));
       return;
     }
     const disguised = target.decodeDisguisedError(body);
@@ -51,11 +71,11 @@ export class WholeAnswer implements AnswerSink {
       attempt.failed(invalidAnswer("The model's provider did not stream its answer."));
       return;
     }
-    attempt.answering();
     const hasForm = attempt.call.operation === "chat";
     const passThrough =
       attempt.encoded.sameDialect && (!hasForm || attempt.endpoint.target.filters.answer === undefined);
     const sent = passThrough ? body : this.#convert(body);
+    attempt.answering();
     const { exchange } = attempt.call;
     const usage = target.readUsage(body);
     exchange.entry.tokens(usage ?? this.#estimate(body), usage === undefined ? "estimated" : "reported");
@@ -69,8 +89,7 @@ export class WholeAnswer implements AnswerSink {
 
   /** The answer never came, but the prompt was read: an estimate of it is all there is. */
   abandoned(): void {
-    const { exchange, scan } = this.#attempt.call;
-    exchange.entry.tokens(promptOnly(estimateTokensOfJson(scan.value())), "estimated");
+    recordPromptEstimate(this.#attempt.call);
   }
 
   #convert(body: Buffer): string {
@@ -83,35 +102,27 @@ export class WholeAnswer implements AnswerSink {
   }
 
   #estimate(body: Buffer): Usage {
-    const { scan, operation } = this.#attempt.call;
-    const usage = promptOnly(estimateTokensOfJson(scan.value()));
+    const { operation } = this.#attempt.call;
+    const usage = estimatedPrompt(this.#attempt.call);
     usage.completionTokens = operation === "chat" || operation === "completions" ? estimateTokens(body.toString()) : 0;
     return usage;
   }
 }
 
-/** Usage with nothing but a prompt. */
-export function promptOnly(promptTokens: number): Usage {
-  return { promptTokens, cachedTokens: 0, cacheWriteTokens: 0, completionTokens: 0, reasoningTokens: 0 };
-}
-
-function looksLikeObject(body: Buffer): boolean {
-  let start = 0;
-  let end = body.length - 1;
-  while (start < end && body[start]! <= 0x20) {
-    start += 1;
+/** The bytes pass through in most cases, so that this is the only look at all of them: what is cut off must not look whole. */
+function isObject(body: Buffer): boolean {
+  try {
+    scanObject(body, NOTHING);
+    return true;
+  } catch {
+    return false;
   }
-  while (end > start && body[end]! <= 0x20) {
-    end -= 1;
-  }
-  return end > start && body[start] === OPENING_BRACE && body[end] === CLOSING_BRACE;
 }
 
 function parseAnswer(body: Buffer): JsonObject {
   try {
-    return JSON.parse(body.toString()) as JsonObject;
+    return parseJson(body.toString()) as JsonObject;
   } catch (error) {
-    const message = "The model's provider sent something that is not JSON.";
-    throw new SluiceError("upstream_invalid_answer", message, { cause: error });
+    throw new SluiceError("upstream_invalid_answer", NOT_JSON, { cause: error });
   }
 }

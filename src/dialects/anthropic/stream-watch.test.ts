@@ -13,7 +13,8 @@ function watch(text: string): { masks: number[]; watch: StreamWatch } {
   return { masks, watch: watcher };
 }
 
-const { content, usage, complete, error } = WATCH;
+const { content, usage, error } = WATCH;
+const complete = WATCH.complete | WATCH.end;
 const EXPECTED: Readonly<Record<string, readonly number[]>> = {
   "text in several scripts": [usage, 0, 0, content, content, 0, usage, complete],
   "thinking, then two tool calls": [

@@ -6,6 +6,7 @@ import { WATCH } from "../contract.ts";
 import { OpenaiStreamWatch } from "./stream-watch.ts";
 
 const { content: CONTENT, usage: USAGE, complete: COMPLETE, error: ERROR, usageOnly: USAGE_ONLY } = WATCH;
+const LAST = WATCH.complete | WATCH.end;
 
 /** Masks of some events that lie one after another in one buffer. */
 function masksOf(events: readonly string[], watch = new OpenaiStreamWatch()): number[] {
@@ -50,7 +51,7 @@ test("the events of an ordinary stream", () => {
   const masks = masksOf([ROLE, ...words, END, USAGE_CHUNK, DONE], watch);
   assert.deepEqual(masks.slice(0, -2), [0, ...words.map(() => CONTENT), COMPLETE]);
   assert.equal(masks.at(-2)! & (USAGE | USAGE_ONLY), USAGE | USAGE_ONLY);
-  assert.equal(masks.at(-1), COMPLETE);
+  assert.equal(masks.at(-1), LAST);
   assert.equal(watch.contentEvents, words.length);
   assert.deepEqual([watch.usage?.promptTokens, watch.usage?.completionTokens], [9, 3]);
 });
@@ -98,14 +99,14 @@ test("what matters is seen after any number of ordinary events", () => {
     [chunk({ content: '","finish_reason":"stop","x":"' }), CONTENT],
     [chunk({ content: "[DONE]" }), CONTENT],
     [chunk({ content: "" }), 0],
-    [DONE, COMPLETE],
-    ["data:[DONE]\n\n", COMPLETE],
-    ["data: [DONE]\r\n\r\n", COMPLETE],
+    [DONE, LAST],
+    ["data:[DONE]\n\n", LAST],
+    ["data: [DONE]\r\n\r\n", LAST],
     [": ping\n\n", 0],
     [":\n\n", 0],
     ["\n", 0],
     ["\r\n", 0],
-    [": ping\ndata: [DONE]\n\n", COMPLETE],
+    [": ping\ndata: [DONE]\n\n", LAST],
     ["data: not json\n\n", 0],
     ["event: ping\ndata:\n\n", 0],
     ['data: {"choices":[],\ndata: "usage":{"prompt_tokens":9,"completion_tokens":3}}\n\n', USAGE | USAGE_ONLY],
@@ -134,6 +135,12 @@ test("the error of a stream is told", () => {
   });
 });
 
+test("[DONE] alone is no answer", () => {
+  assert.deepEqual(masksOf([DONE]), [0]);
+  assert.deepEqual(masksOf([": hello\n\n", DONE]), [0, 0]);
+  assert.deepEqual(masksOf([ROLE, DONE]), [0, LAST]);
+});
+
 test("without [DONE], all candidates must have ended", () => {
   const events = [0, 1, 0, 1].map((index) => chunk({ content: "a" }, {}, index));
   const masks = masksOf([...events, chunk({}, {}, 0, "stop"), chunk({}, {}, 1, "length")]);
@@ -147,7 +154,7 @@ function slowMask(event: string): number {
     .filter((field) => field.startsWith("data:"))
     .map((field) => field.slice(5).replace(/^ /, ""))
     .join("\n");
-  if (data === "[DONE]") return COMPLETE;
+  if (data === "[DONE]") return LAST;
   if (data === "") return 0;
   const value = JSON.parse(data) as {
     choices?: { delta: JsonObject; finish_reason: string | null }[];

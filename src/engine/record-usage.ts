@@ -1,0 +1,41 @@
+/** Writes the tokens of a call into its usage entry: as reported, or estimated where the upstream did not say. */
+import type { Usage } from "../dialects/form.ts";
+import { estimateTokensOfJson } from "../lib/token-estimate.ts";
+import type { ModelCall } from "./model-call.ts";
+
+/**
+ * Records the tokens of a stream that has ended, however it did.
+ * @param usage what the upstream reported
+ * @param contentEvents content events seen: about one token each
+ */
+export function recordStreamUsage(
+  call: ModelCall,
+  usage: Usage | undefined,
+  contentEvents: number,
+  ending: "complete" | "partial",
+): void {
+  if (usage !== undefined && ending === "complete") {
+    call.exchange.entry.tokens(usage, "reported");
+    return;
+  }
+  // a report from the beginning (Anthropic's message_start) knows the prompt but not the tokens that came after
+  const known = usage ?? estimatedPrompt(call);
+  const completionTokens = Math.max(known.completionTokens, contentEvents);
+  call.exchange.entry.tokens({ ...known, completionTokens }, "estimated");
+}
+
+/** Records the prompt of a call whose answer never came: the upstream has read it. */
+export function recordPromptEstimate(call: ModelCall): void {
+  call.exchange.entry.tokens(estimatedPrompt(call), "estimated");
+}
+
+/** Usage with nothing but an estimate of the prompt. */
+export function estimatedPrompt({ scan }: ModelCall): Usage {
+  return {
+    promptTokens: estimateTokensOfJson(scan.value()),
+    cachedTokens: 0,
+    cacheWriteTokens: 0,
+    completionTokens: 0,
+    reasoningTokens: 0,
+  };
+}
