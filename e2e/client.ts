@@ -107,11 +107,22 @@ function readWhole(body: string): Parsed {
   return { text, ...errorOf(answer), finished, complete: true };
 }
 
+/** The data of each event, as the standard of server-sent events reads them. */
+export function eventData(body: string): string[] {
+  const events = body
+    .replace(/^\uFEFF/, "")
+    .replaceAll(/\r\n?/g, "\n")
+    .split("\n\n");
+  // what no blank line follows is no event
+  return events.slice(0, -1).flatMap((event) => {
+    const lines = event.split("\n").filter((line) => line.startsWith("data:"));
+    return lines.length === 0 ? [] : lines.map((line) => line.slice("data:".length).replace(/^ /, "")).join("\n");
+  });
+}
+
 function readEvents(body: string): Parsed {
   const parsed: Parsed = { text: "", error: "", code: "", finished: false, complete: false };
-  for (const line of body.split(/\r?\n/)) {
-    if (!line.startsWith("data:")) continue;
-    const data = line.slice("data:".length).trim();
+  for (const data of eventData(body)) {
     if (data === "[DONE]") {
       parsed.complete = true;
       continue;

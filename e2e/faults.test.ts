@@ -76,7 +76,7 @@ const CASES: readonly (readonly [fault: string, whole: Expectation, stream: Expe
   ],
   ["hang-head", totalTimeout, firstTokenTimeout],
   ["hang-token", totalTimeout, firstTokenTimeout],
-  ["hang-body", totalTimeout, broken("idle_timeout")],
+  ["hang-body", { status: 504, code: "idle_timeout" }, broken("idle_timeout")],
   ["reset-body", brokeBefore, cut],
   ["close-body", brokeBefore, cut],
   ["truncated-event", invalid, cut],
