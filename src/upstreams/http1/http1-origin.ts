@@ -56,7 +56,7 @@ export class Http1Origin implements Origin, ConnectionOwner {
       this.#begin(call, connection);
     } else if (this.#open < this.#options.maxConnections) {
       this.#waiting.add(call);
-      this.#connect();
+      this.#connect(call);
     } else if (this.#waiting.size < MAX_WAITING) {
       this.#waiting.add(call);
     } else {
@@ -117,14 +117,17 @@ export class Http1Origin implements Origin, ConnectionOwner {
   /** The most recently used connection: the others may grow cold and go. */
   #takeIdle(): Connection | undefined {
     for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
-      if (connection.usable) {
+      // the sweeper comes once a second only, and the peer may be about to close what has been idle for longer
+      if (connection.usable && performance.now() - connection.idleSince < KEEP_ALIVE_MS) {
         return connection;
       }
+      connection.destroy();
     }
     return undefined;
   }
 
-  #connect(): void {
+  /** @param asker the call that wants the connection; another one may get it */
+  #connect(asker: Http1Call | undefined): void {
     this.#open += 1;
     let connection: Connection | undefined;
     const onData = (chunk: Buffer): void => connection?.received(chunk);
@@ -134,7 +137,7 @@ export class Http1Origin implements Origin, ConnectionOwner {
     }, this.#options.connectTimeoutMs);
     const onError = (error: NodeJS.ErrnoException): void => {
       clearTimeout(timer);
-      this.#connectFailed(error);
+      this.#connectFailed(error, asker);
     };
     socket.once("error", onError);
     socket.once(this.#url.protocol === "https:" ? "secureConnect" : "connect", () => {
@@ -188,22 +191,28 @@ export class Http1Origin implements Origin, ConnectionOwner {
     return { host, port, lookup: this.#dns.lookup, noDelay: true, keepAlive: true };
   }
 
-  /** One waiting request fails with each connection that could not be made: it is the one that asked for it. */
-  #connectFailed(error: NodeJS.ErrnoException): void {
+  /** With a connection that could not be made fails the call that asked for it, if it still waits. */
+  #connectFailed(error: NodeJS.ErrnoException, asker: Http1Call | undefined): void {
     const kind = error.code === "ETIMEDOUT" ? "connectTimeout" : "connect";
-    const [call] = this.#waiting;
-    if (call !== undefined) {
-      this.#waiting.delete(call);
-    }
+    const call = asker ?? this.#firstToFail(kind);
+    const waited = call !== undefined && this.#waiting.delete(call);
     this.#released();
-    call?.onFailure(new UpstreamFailure(kind, error));
+    if (waited) {
+      call.onFailure(new UpstreamFailure(kind, error));
+    }
+  }
+
+  /** Nobody asked for that connection in particular. Of a timeout all learn by clocks of their own, each in its time. */
+  #firstToFail(kind: "connectTimeout" | "connect"): Http1Call | undefined {
+    const [first] = this.#waiting;
+    return kind === "connect" ? first : undefined;
   }
 
   /** A place in the pool is free. */
   #released(): void {
     this.#open -= 1;
     if (this.#waiting.size > this.#connecting() && this.#open < this.#options.maxConnections) {
-      this.#connect();
+      this.#connect(undefined);
     }
     if (this.#open === 0) {
       this.#closing?.();
