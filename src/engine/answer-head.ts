@@ -19,7 +19,7 @@ export function answerHead(exchange: Exchange, headers: readonly string[]): stri
   if (dropped.length > 0) {
     head.push("x-sluice-dropped", dropped.join(", "));
   }
-  if (services.draining()) {
+  if (services.draining() && !exchange.isHttp2) {
     head.push("connection", "close");
   }
   return head;

@@ -38,7 +38,8 @@ export interface AnswerSink {
 export class Attempt implements UpstreamHandler {
   readonly call: ModelCall;
   readonly endpoint: Endpoint;
-  encoded!: EncodedAttempt;
+  /** What of the encoding still matters once the request is sent; its bytes are the connection's. */
+  encoded!: Omit<EncodedAttempt, "request">;
   #upstream: UpstreamCall | undefined;
   #sink: AnswerSink | undefined;
   #decoder: Decoder | undefined;
@@ -56,11 +57,12 @@ export class Attempt implements UpstreamHandler {
   /** @throws SluiceError when the request cannot be said in the target's dialect; nothing has been sent then */
   start(): void {
     const { call, endpoint } = this;
-    this.encoded = encodeAttempt(call, endpoint);
-    call.exchange.dropped = this.encoded.dropped;
+    const { request, ...encoded } = encodeAttempt(call, endpoint);
+    this.encoded = encoded;
+    call.exchange.dropped = encoded.dropped;
     call.exchange.attempt(endpoint, call.model.nameId);
     call.deadlines.arm("connect", endpoint.target.timeouts.connectMs);
-    this.#upstream = endpoint.origin.send(this.encoded.request, this);
+    this.#upstream = endpoint.origin.send(request, this);
   }
 
   abort(): void {
@@ -140,6 +142,7 @@ export class Attempt implements UpstreamHandler {
     this.call.succeeded(this.endpoint);
     deadlines.disarm("firstToken");
     if (this.call.answerKind === "stream") {
+      this.call.releaseBody();
       deadlines.armSilence("idle", this.endpoint.target.timeouts.idleMs);
     }
   }

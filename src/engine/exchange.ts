@@ -12,6 +12,7 @@ import { answerHead, retryAfter } from "./answer-head.ts";
 import type { CompiledDomain, CompiledRoute, Endpoint, Engine } from "./engine.ts";
 import type { GrantSet } from "./grants.ts";
 import type { EngineLease } from "./lease.ts";
+import { readRequestBody } from "./request-body.ts";
 import type { Services } from "./services.ts";
 import type { UsageSlot } from "./usage-slot.ts";
 
@@ -43,6 +44,7 @@ export class Exchange implements RequestView {
   /** The usage entry, as it grows. */
   readonly entry: UsageSlot;
   readonly method: string;
+  readonly isHttp2: boolean;
   readonly host: string;
   readonly headers: IncomingHttpHeaders;
   path: string;
@@ -93,7 +95,9 @@ export class Exchange implements RequestView {
     this.#response = response;
     this.requestId = requestId;
     this.method = request.method ?? "";
-    this.host = request.headers.host ?? "";
+    this.isHttp2 = request.httpVersionMajor >= 2;
+    const authority = request.headers[":authority"];
+    this.host = typeof authority === "string" ? authority : (request.headers.host ?? "");
     this.path = request.url ?? "";
     this.headers = request.headers;
     this.entry = entry;
@@ -115,6 +119,11 @@ export class Exchange implements RequestView {
   /** Nobody waits for the answer any more, or it has been given. */
   get ended(): boolean {
     return this.#finished;
+  }
+
+  /** The request, its body included, has not arrived as a whole. */
+  get arriving(): boolean {
+    return !this.#request.complete;
   }
 
   /** Monotonic time of the last byte written to a stream. */
@@ -140,26 +149,18 @@ export class Exchange implements RequestView {
     if (this.headers.expect !== undefined) {
       this.#response.writeContinue();
     }
-    const chunks: Buffer[] = [];
-    let length = 0;
-    const onData = (chunk: Buffer): void => {
-      length += chunk.length;
-      if (length > maxBytes) {
-        this.#request.off("data", onData);
-        this.#request.off("end", onEnd);
+    readRequestBody(this.#request, maxBytes, {
+      answered: () => this.#finished || this.headSent,
+      onTooLarge: () => {
         this.#refuseBody(maxBytes);
-        return;
-      }
-      chunks.push(chunk);
-    };
-    const onEnd = (): void => {
-      this.entry.received(length);
-      this.#guard(() => {
-        onBody(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length));
-      });
-    };
-    this.#request.on("data", onData);
-    this.#request.on("end", onEnd);
+      },
+      onBody: (body) => {
+        this.entry.received(body.length);
+        this.#guard(() => {
+          onBody(body);
+        });
+      },
+    });
   }
 
   /** Runs a step; what it throws becomes the answer. */
@@ -193,8 +194,9 @@ export class Exchange implements RequestView {
       head.push("content-length", String(bytes));
     }
     this.#bytesOut = bytes;
-    if (!this.#request.complete) {
-      this.#discardRest(head);
+    if (this.#clientStillSends()) {
+      this.#sendEarly(status, head, body);
+      return;
     }
     this.#response.writeHead(status, head);
     if (typeof body !== "string" && bytes <= MAX_JOINED_BYTES) {
@@ -338,13 +340,30 @@ export class Exchange implements RequestView {
     this.entry.attempt(endpoint, this.hits, servedModelId);
   }
 
-  /** The answer comes before the end of the request: take a little of the rest, so that the client can read it. */
-  #discardRest(head: string[]): void {
-    if (this.headers["content-length"] === undefined && this.headers["transfer-encoding"] === undefined) {
-      return;
+  #clientStillSends(): boolean {
+    if (this.#request.complete) {
+      return false;
     }
-    head.push("connection", "close");
-    this.#request.resume();
+    // on HTTP/2 a body needs no header that announces it
+    return (
+      this.isHttp2 ||
+      this.headers["content-length"] !== undefined ||
+      this.headers["transfer-encoding"] !== undefined
+    );
+  }
+
+  /** The whole answer goes out now; the connection is ended when the client can have read it. */
+  #sendEarly(status: number, head: string[], body: string | Buffer): void {
+    if (!this.isHttp2) {
+      head.push("connection", "close");
+    }
+    this.#response.writeHead(status, head);
+    this.#response.flushHeaders();
+    if (body.length > 0) {
+      this.#response.write(body);
+    }
+    this.#finish(this.#outcome, status);
+    this.services.endEarly(this.#response);
   }
 
   #breakStream(lastEvents: string): void {

@@ -6,7 +6,7 @@
 import type { Operation } from "../dialects/contract.ts";
 import { SluiceError, isSluiceError } from "../lib/errors.ts";
 import { readBody, type BodyScan } from "../lib/json-body.ts";
-import { estimateTokensOfJson } from "../lib/token-estimate.ts";
+import { estimateTokensOfBody, estimateTokensOfJson } from "../lib/token-estimate.ts";
 import type { Deadlines } from "../lib/timer.ts";
 import { Attempt } from "./attempt.ts";
 import type { AttemptFailure } from "./attempt-failure.ts";
@@ -68,12 +68,13 @@ function countsNowhere(model: CompiledModel): boolean {
 export class ModelCall implements Abortable {
   readonly exchange: Exchange;
   readonly operation: Operation;
-  readonly scan: BodyScan;
   readonly answerKind: "stream" | "whole";
   readonly deadlines: Deadlines<Clock>;
   /** The model tried now and the name it goes by: the client's, or a fallback's. */
   model: CompiledModel;
   asked: string;
+  #scan: BodyScan | undefined;
+  #promptTokens: number | undefined;
   readonly #first: CompiledModel;
   readonly #firstAsked: string;
   readonly #tried = new Set<Endpoint>();
@@ -94,7 +95,7 @@ export class ModelCall implements Abortable {
   ) {
     this.exchange = exchange;
     this.operation = operation;
-    this.scan = scan;
+    this.#scan = scan;
     this.asked = asked;
     this.model = model;
     this.answerKind = answerKind;
@@ -103,6 +104,26 @@ export class ModelCall implements Abortable {
     this.deadlines = exchange.services.deadlines.start((clock: Clock) => {
       this.#expired(clock);
     });
+  }
+
+  /** The client's body; not after `releaseBody`. */
+  get scan(): BodyScan {
+    if (this.#scan === undefined) {
+      throw new Error("the body was released: there is no attempt after the first content");
+    }
+    return this.#scan;
+  }
+
+  /** Estimated tokens of the prompt, for when the upstream does not say. */
+  get promptTokens(): number {
+    this.#promptTokens ??= estimateTokensOfBody(this.scan.body);
+    return this.#promptTokens;
+  }
+
+  /** A stream has begun, so there will be no further attempt: thousands of open streams should not keep their bodies. */
+  releaseBody(): void {
+    this.#promptTokens = this.promptTokens;
+    this.#scan = undefined;
   }
 
   start(): void {

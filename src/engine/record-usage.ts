@@ -1,6 +1,5 @@
 /** Writes the tokens of a call into its usage entry: as reported, or estimated where the upstream did not say. */
 import type { Usage } from "../dialects/form.ts";
-import { estimateTokensOfJson } from "../lib/token-estimate.ts";
 import type { ModelCall } from "./model-call.ts";
 
 /**
@@ -30,9 +29,9 @@ export function recordPromptEstimate(call: ModelCall): void {
 }
 
 /** Usage with nothing but an estimate of the prompt. */
-export function estimatedPrompt({ scan }: ModelCall): Usage {
+export function estimatedPrompt({ promptTokens }: ModelCall): Usage {
   return {
-    promptTokens: estimateTokensOfJson(scan.value()),
+    promptTokens,
     cachedTokens: 0,
     cacheWriteTokens: 0,
     completionTokens: 0,

@@ -37,6 +37,8 @@ export interface Services {
   draining(): boolean;
   /** Ends the connection (HTTP/2: the stream) after what was written, without a proper end of the answer. */
   cutOff(response: ServerResponse): void;
+  /** Ends an answer whose bytes are written while the client still sends its request. */
+  endEarly(response: ServerResponse): void;
   /** The exchange has ended. */
   ended(exchange: Exchange): void;
 }

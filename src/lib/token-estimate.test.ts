@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { estimateTokens, estimateTokensOfJson } from "./token-estimate.ts";
+import type { JsonValue } from "./json.ts";
+import { estimateTokens, estimateTokensOfBody, estimateTokensOfJson } from "./token-estimate.ts";
 
 /** Texts that the weights were not fitted to, with their tokens in o200k_base. */
 const SAMPLES: readonly (readonly [string, number, string])[] = [
@@ -97,4 +98,28 @@ test("base64 counts as one image, however large", () => {
     assert.ok(estimate > 1_000 && estimate < 1_020, `${estimate}`);
   }
   assert.ok(estimateTokensOfJson("https://example.com/cat.png") < 20);
+});
+
+test("a body's estimate is that of its JSON, a large one's close to it", () => {
+  const sentence = 'The "gateway" routes requests; 12,345 tokens were counted for 日本語 and 中文 today.\n';
+  const chat = (times: number): JsonValue => ({
+    model: "m",
+    messages: Array.from({ length: 10 }, () => ({ role: "user", content: sentence.repeat(times) })),
+  });
+  const small = chat(5);
+  assert.equal(estimateTokensOfBody(Buffer.from(JSON.stringify(small))), estimateTokensOfJson(small));
+  for (const times of [50, 500]) {
+    const exact = estimateTokensOfJson(chat(times));
+    const sampled = estimateTokensOfBody(Buffer.from(JSON.stringify(chat(times))));
+    assert.ok(Math.abs(sampled / exact - 1) < 0.15, `${sampled} for ${exact}`);
+  }
+});
+
+test("an image of a megabyte in a body counts as an image", () => {
+  const data = Buffer.alloc(1_000_000, "0123456789abcdefghij").toString("base64");
+  const body = {
+    messages: [{ role: "user", content: [{ type: "image_url", image_url: { url: `data:image/png;base64,${data}` } }] }],
+  };
+  const tokens = estimateTokensOfBody(Buffer.from(JSON.stringify(body)));
+  assert.ok(tokens >= 1_000 && tokens < 5_000, String(tokens));
 });

@@ -111,7 +111,8 @@ export class Http1Origin implements Origin, ConnectionOwner {
 
   #begin(call: Http1Call, connection: Connection): void {
     call.connection = connection;
-    connection.send(call.head, call.request.body, call);
+    const { head, body } = call.takeRequest();
+    connection.send(head, body, call);
   }
 
   /** The most recently used connection: the others may grow cold and go. */
@@ -237,18 +238,26 @@ export class Http1Origin implements Origin, ConnectionOwner {
 
 /** A call and, for its connection, the handler of the answer: it notes the end, after which the connection is another's. */
 class Http1Call implements UpstreamCall, UpstreamHandler {
-  readonly request: UpstreamRequest;
-  readonly head: string;
   connection: Connection | undefined;
+  #head: string;
+  #body: Buffer | null;
   readonly #handler: UpstreamHandler;
   readonly #origin: Http1Origin;
   #over = false;
 
   constructor(origin: Http1Origin, request: UpstreamRequest, head: string, handler: UpstreamHandler) {
     this.#origin = origin;
-    this.request = request;
-    this.head = head;
+    this.#head = head;
+    this.#body = request.body;
     this.#handler = handler;
+  }
+
+  /** What is to be written, once: a stream that stays open for minutes must not keep its request. */
+  takeRequest(): { readonly head: string; readonly body: Buffer | null } {
+    const taken = { head: this.#head, body: this.#body };
+    this.#head = "";
+    this.#body = null;
+    return taken;
   }
 
   abort(): void {

@@ -1,0 +1,34 @@
+/** Reads the body of a client's request, to its end or to its limit. */
+import type { IncomingMessage } from "node:http";
+
+/** What becomes of a body; exactly one of them is called, and neither if the client leaves in the midst of it. */
+export interface BodyReceiver {
+  /** The answer has been given before the end of the body: nobody wants the rest. */
+  readonly answered: () => boolean;
+  readonly onBody: (body: Buffer) => void;
+  readonly onTooLarge: () => void;
+}
+
+/** @param maxBytes a body that is longer is not read further: `onTooLarge` */
+export function readRequestBody(request: IncomingMessage, maxBytes: number, receiver: BodyReceiver): void {
+  let chunks: Buffer[] = [];
+  let length = 0;
+  request.on("data", (chunk: Buffer) => {
+    if (receiver.answered()) {
+      chunks = [];
+      return;
+    }
+    length += chunk.length;
+    if (length > maxBytes) {
+      chunks = [];
+      receiver.onTooLarge();
+      return;
+    }
+    chunks.push(chunk);
+  });
+  request.on("end", () => {
+    if (!receiver.answered()) {
+      receiver.onBody(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length));
+    }
+  });
+}
