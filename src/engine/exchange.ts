@@ -12,6 +12,7 @@ import { answerHead, retryAfter } from "./answer-head.ts";
 import type { CompiledDomain, CompiledRoute, Endpoint, Engine } from "./engine.ts";
 import type { GrantSet } from "./grants.ts";
 import type { EngineLease } from "./lease.ts";
+import { outcomeOf } from "./outcome.ts";
 import { readRequestBody } from "./request-body.ts";
 import type { Services } from "./services.ts";
 import type { UsageSlot } from "./usage-slot.ts";
@@ -346,9 +347,7 @@ export class Exchange implements RequestView {
     }
     // on HTTP/2 a body needs no header that announces it
     return (
-      this.isHttp2 ||
-      this.headers["content-length"] !== undefined ||
-      this.headers["transfer-encoding"] !== undefined
+      this.isHttp2 || this.headers["content-length"] !== undefined || this.headers["transfer-encoding"] !== undefined
     );
   }
 
@@ -397,16 +396,3 @@ export class Exchange implements RequestView {
 }
 
 function noop(): void {}
-
-function outcomeOf(error: SluiceError | UpstreamError): Outcome {
-  if (!isSluiceError(error)) {
-    return "upstream_error";
-  }
-  if (error.code.endsWith("_timeout") && error.code !== "request_timeout") {
-    return "timeout";
-  }
-  if (error.code.startsWith("upstream_") || error.code === "no_target_available") {
-    return "upstream_error";
-  }
-  return error.status < 500 ? "refused" : "gateway_error";
-}

@@ -27,8 +27,11 @@ export function readRequestBody(request: IncomingMessage, maxBytes: number, rece
     chunks.push(chunk);
   });
   request.on("end", () => {
+    const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length);
+    // the request, and with it this function, may live as long as a stream; the body need not
+    chunks = [];
     if (!receiver.answered()) {
-      receiver.onBody(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length));
+      receiver.onBody(body);
     }
   });
 }

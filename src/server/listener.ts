@@ -4,11 +4,12 @@
  * a limit in size and time.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { createSecureServer, type Http2SecureServer } from "node:http2";
+import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from "node:http2";
 import type { Duplex } from "node:stream";
-import { readFileSync } from "node:fs";
 import type { ListenConfig, ServerConfig } from "../config/snapshot.ts";
-import type { Exchange, ExchangeCarrier } from "../engine/exchange.ts";
+import type { Exchange } from "../engine/exchange.ts";
+import { SluiceError } from "../lib/errors.ts";
+import { ClientConnection, type ClientSocket } from "./client-connection.ts";
 
 /** How often the timeouts of idle and slow connections are looked at. */
 const CHECK_INTERVAL_MS = 1_000;
@@ -16,49 +17,35 @@ const MAX_HTTP2_STREAMS = 1_000;
 
 type OnRequest = (request: IncomingMessage, response: ServerResponse) => Exchange | undefined;
 
-/** One client's connection: which exchanges it carries, and since when it carries none. */
-class ClientConnection implements ExchangeCarrier {
-  readonly exchanges = new Set<Exchange>();
-  readonly #socket: Duplex & { readonly bytesRead?: number };
-  #idleSince = performance.now();
-  #bytesRead = 0;
-
-  constructor(socket: Duplex) {
-    this.#socket = socket;
-  }
-
-  ended(exchange: Exchange): void {
-    this.exchanges.delete(exchange);
-    this.#idleSince = performance.now();
-    this.#bytesRead = this.#socket.bytesRead ?? 0;
-  }
-
-  /** No request has been under way since `time`, and none has begun to arrive. */
-  idleAt(time: number): boolean {
-    return this.exchanges.size === 0 && this.#idleSince <= time && this.#bytesRead === this.#socket.bytesRead;
-  }
-}
-
 export class Listener {
   readonly #server: Server | Http2SecureServer;
   readonly #connections = new Map<Duplex, ClientConnection>();
-  readonly #keepAliveMs: number;
+  readonly #config: ServerConfig;
   readonly #sweeper: NodeJS.Timeout;
+  #tls: ServerConfig["tls"];
 
   constructor(config: ServerConfig, onRequest: OnRequest) {
     const handle = (request: IncomingMessage, response: ServerResponse): void => {
       this.#track(request, response, onRequest(request, response));
     };
+    this.#config = config;
+    this.#tls = config.tls;
     this.#server = config.tls === undefined ? plainServer(config) : secureServer(config, config.tls);
     const server = this.#server as Server;
     server.maxConnections = config.maxConnections;
     server.on("request", handle);
     server.on("checkContinue", handle);
-    server.on("clientError", refuseMalformed);
-    server.on(config.tls === undefined ? "connection" : "secureConnection", (socket: Duplex) => {
+    server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
+      this.#refuse(error, socket);
+    });
+    server.on("session", (session: ServerHttp2Session) => {
+      session.setTimeout(config.keepAliveTimeoutMs, () => {
+        session.close();
+      });
+    });
+    server.on(config.tls === undefined ? "connection" : "secureConnection", (socket: ClientSocket) => {
       this.#connected(socket);
     });
-    this.#keepAliveMs = config.keepAliveTimeoutMs;
     this.#sweeper = setInterval(() => {
       this.#closeLongIdle();
     }, CHECK_INTERVAL_MS).unref();
@@ -97,40 +84,65 @@ export class Listener {
     }
   }
 
-  #connected(socket: Duplex): void {
-    const connection = new ClientConnection(socket);
-    this.#connections.set(socket, connection);
+  /** Uses another certificate from the next connection on. */
+  renewTls(tls: ServerConfig["tls"]): void {
+    const known = this.#tls;
+    if (tls === undefined || known === undefined || (tls.cert === known.cert && tls.key === known.key)) {
+      return;
+    }
+    this.#tls = tls;
+    (this.#server as Http2SecureServer).setSecureContext(tls);
+  }
+
+  #connected(socket: ClientSocket): void {
+    this.#connections.set(socket, new ClientConnection(socket));
     socket.once("close", () => {
       this.#connections.delete(socket);
-      for (const exchange of connection.exchanges) {
-        exchange.clientLeft();
-      }
     });
   }
 
   /** Remembers which exchanges a connection carries, to tell them when it goes away. */
   #track(request: IncomingMessage, response: ServerResponse, exchange: Exchange | undefined): void {
-    if (exchange === undefined || exchange.ended) {
-      return;
+    if (exchange?.isHttp2 === true) {
+      this.#trackStream(request, response, exchange);
+    } else if (exchange !== undefined) {
+      this.#connections.get(request.socket)?.carry(exchange);
     }
-    if (request.httpVersionMajor >= 2) {
-      response.once("close", () => {
-        exchange.clientLeft();
-      });
-      return;
-    }
-    const connection = this.#connections.get(request.socket);
-    if (connection !== undefined) {
-      connection.exchanges.add(exchange);
-      exchange.connection = connection;
+  }
+
+  /** On HTTP/2 a stream is one exchange; the time for a body is not node's matter there. */
+  #trackStream(request: IncomingMessage, response: ServerResponse, exchange: Exchange): void {
+    const timer = setTimeout(() => {
+      if (exchange.arriving) {
+        exchange.sendError(tooSlow());
+      }
+    }, this.#config.requestTimeoutMs);
+    response.once("close", () => {
+      clearTimeout(timer);
+      exchange.clientLeft();
+    });
+    request.once("end", () => {
+      clearTimeout(timer);
+    });
+  }
+
+  /** Answers what the parser refuses, and requests that arrive too slowly. */
+  #refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
+    const connection = this.#connections.get(socket);
+    const refusal = refusalOf(error);
+    if (connection === undefined || refusal === undefined) {
+      socket.destroy();
+    } else {
+      connection.refuse(refusal);
     }
   }
 
   /** Node's own timer for this would be moved twice a request; one look a second at all connections costs less. */
   #closeLongIdle(): void {
-    const oldest = performance.now() - this.#keepAliveMs;
+    const { keepAliveTimeoutMs, headersTimeoutMs } = this.#config;
+    const oldest = performance.now() - keepAliveTimeoutMs;
     for (const [socket, connection] of this.#connections) {
-      if (connection.idleAt(oldest)) {
+      if (connection.idleAt(oldest, oldest - headersTimeoutMs)) {
         socket.destroy();
       }
     }
@@ -150,6 +162,8 @@ function limits(config: ServerConfig): object {
     connectionsCheckingInterval: CHECK_INTERVAL_MS,
     highWaterMark: 64 * 1024,
     insecureHTTPParser: false,
+    // of two Host or Authorization headers node would take the first and others perhaps the last: joined they are neither
+    joinDuplicateHeaders: true,
   };
 }
 
@@ -157,57 +171,25 @@ function secureServer(config: ServerConfig, tls: { cert: string; key: string }):
   return createSecureServer({
     ...limits(config),
     allowHTTP1: true,
-    cert: readFileSync(tls.cert),
-    key: readFileSync(tls.key),
+    cert: tls.cert,
+    key: tls.key,
     minVersion: "TLSv1.2",
-    settings: { maxConcurrentStreams: MAX_HTTP2_STREAMS },
+    handshakeTimeout: config.headersTimeoutMs,
+    settings: { maxConcurrentStreams: MAX_HTTP2_STREAMS, maxHeaderListSize: config.maxHeaderBytes },
   });
 }
 
-const REFUSALS: Readonly<Record<string, readonly [status: string, code: string, message: string]>> = {
-  HPE_HEADER_OVERFLOW: [
-    "431 Request Header Fields Too Large",
-    "header_too_large",
-    "The request's header is too large.",
-  ],
-  ERR_HTTP_REQUEST_TIMEOUT: ["408 Request Timeout", "request_timeout", "The request did not arrive in time."],
-};
-const MALFORMED = ["400 Bad Request", "invalid_request", "The request is not valid HTTP."] as const;
-
-/** Answers what the parser refuses. The dialect is not known yet: both put the message under `error`. */
-function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (error.code === "ECONNRESET" || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const [status, code, message] = REFUSALS[error.code ?? ""] ?? MALFORMED;
-  const body = JSON.stringify({ error: { message, type: "invalid_request_error", param: null, code } });
-  socket.end(
-    `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-  );
+function tooSlow(): SluiceError {
+  return new SluiceError("request_timeout", "The request did not arrive in time.");
 }
 
-/**
- * The time that a client gets for the last event before its connection ends. One that learns of both at once may drop
- * the event: fetch, and with it the vendors' SDKs, discards what it has not handed out yet when a body breaks.
- */
-const LAST_EVENT_MS = 250;
-
-/** Ends the connection (HTTP/2: the stream) after what was written, so that the answer is seen not to be whole. */
-export function cutOff(response: ServerResponse): void {
-  if ("stream" in response) {
-    const { stream } = response as unknown as { stream: { close(code: number): void } };
-    const INTERNAL_ERROR = 2;
-    stream.close(INTERNAL_ERROR);
-    return;
+/** What to tell a client whose request could not be read; undefined if it cannot be told anything. */
+function refusalOf({ code = "" }: NodeJS.ErrnoException): SluiceError | undefined {
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") {
+    return tooSlow();
   }
-  const { socket } = response;
-  if (response.req.httpVersion === "1.0") {
-    // an HTTP/1.0 answer ends with its connection: only a reset shows that it is not whole
-    setTimeout(() => socket?.resetAndDestroy(), LAST_EVENT_MS);
-  } else {
-    setTimeout(() => {
-      response.req.socket.destroySoon();
-    }, LAST_EVENT_MS);
+  if (code === "HPE_HEADER_OVERFLOW") {
+    return new SluiceError("header_too_large", "The request's header is too large.");
   }
+  return code.startsWith("HPE_") ? new SluiceError("invalid_request", "The request is not valid HTTP.") : undefined;
 }

@@ -15,7 +15,8 @@ import { SluiceError } from "../lib/errors.ts";
 import { NameTable } from "../lib/name-table.ts";
 import { DeadlineTicker } from "../lib/timer.ts";
 import { Origins } from "../upstreams/origins.ts";
-import { cutOff, Listener } from "./listener.ts";
+import { cutOff, endEarly } from "./answer-end.ts";
+import { Listener } from "./listener.ts";
 import type { FromWorker, SharedSnapshot, ToWorker, WorkerStart } from "./messages.ts";
 import { runInSlices } from "./slices.ts";
 import { decodeSnapshot } from "./snapshot-parts.ts";
@@ -59,6 +60,7 @@ const services: Services = {
   grants: (id) => grantSets.get(id, (nameId) => names.name(nameId)),
   draining: () => draining,
   cutOff,
+  endEarly,
   ended(exchange) {
     exchanges.delete(exchange);
   },

@@ -1,0 +1,61 @@
+/** The ends of answers that are no plain end: cut off in the midst, or whole while the client still sends. */
+import type { ServerResponse } from "node:http";
+import { constants, type Http2ServerResponse, type ServerHttp2Stream } from "node:http2";
+
+/**
+ * The time that a client gets for the last event before its connection ends. One that learns of both at once may drop
+ * the event: fetch, and with it the vendors' SDKs, discards what it has not handed out yet when a body breaks.
+ */
+export const LAST_EVENT_MS = 250;
+/** Bytes that are still taken of a request which was answered before its end; `server.requestTimeout` bounds the time. */
+const MAX_DISCARDED_BYTES = 64 * 1024 * 1024;
+
+/** Ends the connection (HTTP/2: the stream) after what was written, so that the answer is seen not to be whole. */
+export function cutOff(response: ServerResponse): void {
+  setTimeout(() => {
+    const stream = http2Stream(response);
+    if (stream !== undefined) {
+      stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    } else if (response.req.httpVersion === "1.0") {
+      // an HTTP/1.0 answer ends with its connection: only a reset shows that it is not whole
+      response.socket?.resetAndDestroy();
+    } else {
+      response.req.socket.destroySoon();
+    }
+  }, LAST_EVENT_MS);
+}
+
+/**
+ * Ends an answer whose bytes are all written while the client still sends. Closing the connection at once would reset
+ * it, and take the answer from a client that reads only when it has sent everything: our side is closed, and the rest
+ * is read and thrown away first.
+ */
+export function endEarly(response: ServerResponse): void {
+  const stream = http2Stream(response);
+  if (stream !== undefined) {
+    // RFC 9113 section 8.1: an answer that does not need the rest of the request is followed by NO_ERROR
+    stream.once("finish", () => {
+      stream.close(constants.NGHTTP2_NO_ERROR);
+    });
+    response.end();
+    return;
+  }
+  const { req: request } = response;
+  const { socket } = request;
+  let discarded = 0;
+  request.on("data", (chunk: Buffer) => {
+    discarded += chunk.length;
+    if (discarded > MAX_DISCARDED_BYTES) {
+      socket.destroy();
+    }
+  });
+  request.once("end", () => {
+    socket.destroySoon();
+  });
+  socket.end();
+}
+
+/** The HTTP/2 stream of an answer; undefined on HTTP/1.1. */
+function http2Stream(response: ServerResponse | Http2ServerResponse): ServerHttp2Stream | undefined {
+  return "stream" in response ? response.stream : undefined;
+}

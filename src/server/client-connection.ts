@@ -1,0 +1,105 @@
+/** One client's connection: which exchanges it carries, since when it carries none, and how it is refused. */
+import { STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
+import { DIALECTS } from "../dialects/builtin.ts";
+import type { Exchange, ExchangeCarrier } from "../engine/exchange.ts";
+import type { SluiceError } from "../lib/errors.ts";
+
+/** After a refusal the client gets this long to read it and to close. */
+const LINGER_MS = 1_000;
+
+/** What a connection needs of its socket, be it a TLS one or not. */
+export type ClientSocket = Duplex & { readonly bytesRead?: number };
+
+export class ClientConnection implements ExchangeCarrier {
+  readonly #exchanges = new Set<Exchange>();
+  readonly #socket: ClientSocket;
+  #idleSince = performance.now();
+  #bytesRead = 0;
+  #refusal: SluiceError | undefined;
+  /** An answer is out whose request has not ended: nothing can follow it. */
+  #answeredEarly = false;
+
+  constructor(socket: ClientSocket) {
+    this.#socket = socket;
+    socket.once("close", () => {
+      for (const exchange of this.#exchanges) {
+        exchange.clientLeft();
+      }
+    });
+  }
+
+  carry(exchange: Exchange): void {
+    if (exchange.ended) {
+      this.ended(exchange);
+      return;
+    }
+    this.#exchanges.add(exchange);
+    exchange.connection = this;
+  }
+
+  ended(exchange: Exchange): void {
+    this.#exchanges.delete(exchange);
+    this.#idleSince = performance.now();
+    this.#bytesRead = this.#socket.bytesRead ?? 0;
+    if (exchange.arriving) {
+      this.#answeredEarly = true;
+    }
+    if (this.#refusal !== undefined && this.#exchanges.size === 0) {
+      this.#close(this.#refusal);
+    }
+  }
+
+  /**
+   * No request has been under way since `time`, and none has begun to arrive; or since `longAgo`, whatever has arrived
+   * (a client can send line ends for ever without beginning a request).
+   */
+  idleAt(time: number, longAgo: number): boolean {
+    if (this.#exchanges.size > 0) {
+      return false;
+    }
+    return this.#idleSince <= longAgo || (this.#idleSince <= time && this.#bytesRead === this.#socket.bytesRead);
+  }
+
+  /** What came is not, or not yet, a request. The answers before it are given first, then the connection ends. */
+  refuse(error: SluiceError): void {
+    if (this.#refusal !== undefined) {
+      // the parser says it again with everything that comes after
+      return;
+    }
+    if (this.#answeredEarly || this.#socket.bytesRead === 0) {
+      // a client that only connected would take an answer for that to the request which it sends in this moment
+      this.#socket.destroy();
+      return;
+    }
+    this.#refusal = error;
+    if (this.#exchanges.size === 0) {
+      this.#close(error);
+    }
+    for (const exchange of this.#exchanges) {
+      if (exchange.arriving) {
+        exchange.sendError(error);
+      }
+    }
+  }
+
+  #close(error: SluiceError): void {
+    if (this.#socket.writable) {
+      this.#socket.end(this.#answeredEarly ? "" : refusalText(error));
+    }
+    setTimeout(() => this.#socket.destroy(), LINGER_MS).unref();
+  }
+}
+
+/** An answer outside of any exchange. Which dialect the client speaks is not known: both have the message under `error`. */
+function refusalText(error: SluiceError): string {
+  const { status, body } = DIALECTS.openai.client.encodeError(error, "");
+  const text = JSON.stringify(body);
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    "content-type: application/json",
+    `content-length: ${Buffer.byteLength(text)}`,
+    "connection: close",
+  ];
+  return `${head.join("\r\n")}\r\n\r\n${text}`;
+}
