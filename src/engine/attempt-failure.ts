@@ -14,8 +14,10 @@ const DEFAULT_REST_MS = 1_000;
 export interface AttemptFailure {
   /** The configured cause under which it may be retried; `always`: without being asked; `never`: the caller's mistake. */
   readonly retryable: RetryCause | "always" | "never";
-  /** The credential (the node, if there is none) rests so long. */
+  /** So long rests what `rests` says; 0 for not at all. */
   readonly restMs: number;
+  /** `credentialOrNode`: the node where there is no credential. */
+  readonly rests: "credential" | "node" | "credentialOrNode";
   /** Counts against the node. */
   readonly blamesNode: boolean;
   /** Answers the client when this failure is the last. */
@@ -65,6 +67,7 @@ function ownError(error: SluiceError, retryable: RetryCause): AttemptFailure {
   return {
     retryable,
     restMs: 0,
+    rests: "node",
     blamesNode: true,
     answer: (exchange) => {
       exchange.sendError(error);
@@ -109,10 +112,18 @@ export function upstreamErrorFailure(
     }
   };
   if (status === 429) {
-    return { retryable: "429", restMs: retryAfterMs ?? DEFAULT_REST_MS, blamesNode: false, answer };
+    return {
+      retryable: "429",
+      restMs: retryAfterMs ?? DEFAULT_REST_MS,
+      rests: "credentialOrNode",
+      blamesNode: false,
+      answer,
+    };
   }
-  const retryable = status >= 500 ? "5xx" : "never";
-  return { retryable, restMs: retryable === "5xx" ? (retryAfterMs ?? 0) : 0, blamesNode: status >= 500, answer };
+  if (status >= 500) {
+    return { retryable: "5xx", restMs: retryAfterMs ?? 0, rests: "node", blamesNode: true, answer };
+  }
+  return { retryable: "never", restMs: 0, rests: "node", blamesNode: false, answer };
 }
 
 /**
@@ -127,6 +138,7 @@ function refusedCredential(): AttemptFailure {
   return {
     retryable: "always",
     restMs: REFUSED_CREDENTIAL_REST_MS,
+    rests: "credential",
     blamesNode: false,
     answer: (exchange) => {
       exchange.sendError(error, ["x-should-retry", "false"]);

@@ -60,7 +60,7 @@ export class Attempt implements UpstreamHandler {
     const { request, ...encoded } = encodeAttempt(call, endpoint);
     this.encoded = encoded;
     call.exchange.dropped = encoded.dropped;
-    call.exchange.attempt(endpoint, call.model.nameId);
+    call.exchange.attempt(endpoint, call.serving.model.nameId);
     call.deadlines.arm("connect", endpoint.target.timeouts.connectMs);
     this.#upstream = endpoint.origin.send(request, this);
   }

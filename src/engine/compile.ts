@@ -69,7 +69,8 @@ interface CompiledProvider {
   readonly dialect: Dialect;
   readonly id: number;
   readonly addresses: readonly Omit<Endpoint, "target" | "weight">[];
-  readonly weights: readonly number[];
+  /** By address: its part of what goes to the provider. */
+  readonly shares: readonly number[];
 }
 
 function* compileModels(
@@ -115,7 +116,9 @@ function compileProvider(config: ProviderConfig, services: CompileServices, take
       weights.push(credential.weight);
     }
   }
-  return { config, dialect, id: services.nameId(config.name), addresses, weights };
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const shares = weights.map((weight) => weight / total);
+  return { config, dialect, id: services.nameId(config.name), addresses, shares };
 }
 
 function endpointHeaders(config: ProviderConfig, dialect: Dialect, apiKey: string): string[] {
@@ -148,8 +151,9 @@ function compileModel(
     const target = compileTarget(targetConfig, provider, config, services);
     const endpoints = byPriority.get(targetConfig.priority) ?? [];
     for (const [index, address] of provider.addresses.entries()) {
-      const weight = config.balance.policy === "round-robin" ? 1 : targetConfig.weight * provider.weights[index]!;
-      endpoints.push(Object.freeze({ ...address, target, weight }));
+      const weight = config.balance.policy === "round-robin" ? 1 : targetConfig.weight;
+      // a target's share does not grow with its nodes and credentials
+      endpoints.push(Object.freeze({ ...address, target, weight: weight * provider.shares[index]! }));
     }
     byPriority.set(targetConfig.priority, endpoints);
   }

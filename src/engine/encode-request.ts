@@ -31,7 +31,7 @@ export interface EncodedAttempt {
 export function encodeAttempt(call: ModelCall, endpoint: Endpoint): EncodedAttempt {
   const { exchange, operation } = call;
   const { target } = endpoint;
-  const upstreamModel = upstreamModelFor(target.config.model, call.model, call.asked);
+  const upstreamModel = upstreamModelFor(target.config.model, call.serving.model, call.serving.name);
   const path = target.dialect.target.path(operation, upstreamModel, call.answerKind === "stream");
   const sameDialect = target.dialect === exchange.dialect;
   if (path === null || (!sameDialect && operation !== "chat")) {

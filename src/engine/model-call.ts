@@ -1,7 +1,6 @@
 /**
- * One call of a user model: which endpoints are tried, in which order, how often, and what the client gets when none
- * could serve. Order: other endpoints of the same priority, then the next priority, then fallback models, then the
- * same again; `attempts` bounds the whole, whatever layers are involved, and the total clock bounds the time.
+ * One call of a user model: how often endpoints are tried, what is learned of them, and what the client gets when none
+ * could serve. `attempts` bounds the whole, whatever layers are involved, and the total clock bounds the time.
  */
 import type { Operation } from "../dialects/contract.ts";
 import { SluiceError, isSluiceError } from "../lib/errors.ts";
@@ -11,6 +10,7 @@ import type { Deadlines } from "../lib/timer.ts";
 import { Attempt } from "./attempt.ts";
 import type { AttemptFailure } from "./attempt-failure.ts";
 import type { CompiledModel, Endpoint } from "./engine.ts";
+import { EndpointChoice, type Choice, type ServingModel } from "./endpoint-choice.ts";
 import type { Abortable, Exchange } from "./exchange.ts";
 import { modelNotFound } from "./model-not-found.ts";
 
@@ -20,6 +20,8 @@ const WANTED = ["model", "stream", "stream_options"];
 const LONGEST_WAIT_MS = 2_000;
 const FIRST_BACKOFF_MS = 50;
 const LONGEST_BACKOFF_MS = 1_000;
+/** Later a client may ask again and see for itself. */
+const LONGEST_RETRY_AFTER_MS = 60_000;
 
 /** The clocks of a request. */
 export type Clock = "connect" | "firstToken" | "idle" | "total";
@@ -57,6 +59,26 @@ function mayUse(exchange: Exchange, model: CompiledModel, asked: string): boolea
   return grants !== undefined && (grants.allows(asked) || grants.allows(model.name));
 }
 
+/** The model and those of its fallbacks that the key is granted. */
+function servingModels(exchange: Exchange, model: CompiledModel, asked: string): ServingModel[] {
+  const models = [{ model, name: asked }];
+  for (const name of model.fallbacks) {
+    const fallback = exchange.engine.models.find(name);
+    if (fallback !== undefined && mayUse(exchange, fallback, name)) {
+      models.push({ model: fallback, name });
+    }
+  }
+  return models;
+}
+
+/** The id of what rests after a failure; 0 for nothing. */
+function whatRests({ nodeId, credentialId }: Endpoint, { rests }: AttemptFailure): number {
+  if (rests === "node" || (rests === "credentialOrNode" && credentialId === 0)) {
+    return nodeId;
+  }
+  return credentialId;
+}
+
 /** No target of the model can count tokens itself. */
 function countsNowhere(model: CompiledModel): boolean {
   return model.priorities.every((group) =>
@@ -70,16 +92,18 @@ export class ModelCall implements Abortable {
   readonly operation: Operation;
   readonly answerKind: "stream" | "whole";
   readonly deadlines: Deadlines<Clock>;
-  /** The model tried now and the name it goes by: the client's, or a fallback's. */
-  model: CompiledModel;
-  asked: string;
+  /** The name of the user model as the client said it. */
+  readonly asked: string;
+  /** What is tried now. */
+  serving: ServingModel;
   #scan: BodyScan | undefined;
   #promptTokens: number | undefined;
   readonly #first: CompiledModel;
-  readonly #firstAsked: string;
-  readonly #tried = new Set<Endpoint>();
+  readonly #choice: EndpointChoice;
   #attempt: Attempt | undefined;
   #failure: AttemptFailure | undefined;
+  /** Why an endpoint cannot take the request. */
+  #refusal: SluiceError | undefined;
   #backoff: NodeJS.Timeout | undefined;
   #round = 0;
   /** False once the total time is up. */
@@ -97,10 +121,10 @@ export class ModelCall implements Abortable {
     this.operation = operation;
     this.#scan = scan;
     this.asked = asked;
-    this.model = model;
+    this.serving = { model, name: asked };
     this.answerKind = answerKind;
     this.#first = model;
-    this.#firstAsked = asked;
+    this.#choice = new EndpointChoice(servingModels(exchange, model, asked), exchange.services.cooldowns);
     this.deadlines = exchange.services.deadlines.start((clock: Clock) => {
       this.#expired(clock);
     });
@@ -132,7 +156,7 @@ export class ModelCall implements Abortable {
       this.exchange.expectStream();
     }
     const routeTimeoutMs = this.exchange.route?.config.timeoutMs;
-    const timeouts = this.model.priorities[0]?.endpoints[0]?.target.timeouts;
+    const timeouts = this.#first.priorities[0]?.endpoints[0]?.target.timeouts;
     this.deadlines.arm("total", routeTimeoutMs ?? timeouts?.totalMs ?? 600_000);
     this.#next();
   }
@@ -172,94 +196,47 @@ export class ModelCall implements Abortable {
   }
 
   #next(): void {
-    const endpoint = this.#pick();
-    if (endpoint === undefined) {
+    const choice = this.#choice.next();
+    if (choice === undefined) {
       this.#waitOrGiveUp();
-      return;
-    }
-    const delayMs = this.#tried.has(endpoint) ? this.#backoffMs() : 0;
-    this.#tried.add(endpoint);
-    if (delayMs === 0) {
-      this.#try(endpoint);
-    } else {
+    } else if (choice.again) {
       this.#backoff = setTimeout(() => {
-        this.#try(endpoint);
-      }, delayMs);
+        this.#try(choice);
+      }, this.#backoffMs());
+    } else {
+      this.#try(choice);
     }
   }
 
-  #try(endpoint: Endpoint): void {
-    this.#attempt = new Attempt(this, endpoint);
+  #try(choice: Choice): void {
+    this.serving = choice;
+    this.#attempt = new Attempt(this, choice.endpoint);
     try {
       this.#attempt.start();
     } catch (error) {
-      // the request cannot be said in this target's dialect; another target may take it
-      if (isSluiceError(error) && this.#hasUntried()) {
-        this.#attempt = undefined;
+      this.#attempt = undefined;
+      if (isSluiceError(error)) {
+        // the request cannot be said in this target's dialect; another target may take it
+        this.#refusal = error;
+        this.#choice.exclude(choice.endpoint);
         this.#next();
-        return;
-      }
-      this.finished();
-      this.exchange.fail(error);
-    }
-  }
-
-  /** An untried endpoint in the order of the design, or after all were tried, the first that may be tried again. */
-  #pick(): Endpoint | undefined {
-    const untried = this.#pickAmong((endpoint) => !this.#tried.has(endpoint));
-    return untried ?? (this.#tried.size === 0 ? undefined : this.#pickAmong(() => true));
-  }
-
-  #hasUntried(): boolean {
-    return this.#pickAmong((endpoint) => !this.#tried.has(endpoint)) !== undefined;
-  }
-
-  #pickAmong(accepts: (endpoint: Endpoint) => boolean): Endpoint | undefined {
-    const { cooldowns } = this.exchange.services;
-    const now = Date.now();
-    const usable = (endpoint: Endpoint): boolean =>
-      accepts(endpoint) &&
-      cooldowns.restsUntil(endpoint.nodeId) <= now &&
-      (endpoint.credentialId === 0 || cooldowns.restsUntil(endpoint.credentialId) <= now);
-    for (const name of [undefined, ...this.#first.fallbacks]) {
-      const model = name === undefined ? this.#first : this.exchange.engine.models.find(name);
-      if (model === undefined || (name !== undefined && !mayUse(this.exchange, model, name))) {
-        continue;
-      }
-      for (const group of model.priorities) {
-        const endpoint = group.pick(usable);
-        if (endpoint !== undefined) {
-          this.model = model;
-          this.asked = name ?? this.#firstAsked;
-          return endpoint;
-        }
+      } else {
+        this.finished();
+        this.exchange.fail(error);
       }
     }
-    return undefined;
   }
 
   /** Everything rests. If the first to wake does so soon, wait for it; else say when to come back. */
   #waitOrGiveUp(): void {
-    const waitMs = this.#earliestWakeMs();
-    if (waitMs > 0 && waitMs <= LONGEST_WAIT_MS && this.exchange.hits < this.#first.maxHits) {
+    const waitMs = this.#choice.earliestWakeMs();
+    if (waitMs <= LONGEST_WAIT_MS) {
       this.#backoff = setTimeout(() => {
         this.#next();
       }, waitMs);
-      return;
+    } else {
+      this.#giveUp();
     }
-    this.#giveUp();
-  }
-
-  #earliestWakeMs(): number {
-    const { cooldowns } = this.exchange.services;
-    let earliest = Infinity;
-    for (const group of this.#first.priorities) {
-      for (const { nodeId, credentialId } of group.endpoints) {
-        const credentialRest = credentialId === 0 ? 0 : cooldowns.restsUntil(credentialId);
-        earliest = Math.min(earliest, Math.max(cooldowns.restsUntil(nodeId), credentialRest));
-      }
-    }
-    return Math.max(1, earliest - Date.now());
   }
 
   #backoffMs(): number {
@@ -270,34 +247,38 @@ export class ModelCall implements Abortable {
 
   #giveUp(): void {
     this.finished();
-    const failure = this.#failure;
-    if (failure === undefined) {
-      const message = "No target of this model can serve right now: all of them rest after failures or rate limits.";
-      this.exchange.sendError(
-        new SluiceError("no_target_available", message, { retryAfterMs: Math.min(this.#earliestWakeMs(), 60_000) }),
-      );
+    if (this.#failure !== undefined) {
+      this.#failure.answer(this.exchange);
       return;
     }
-    failure.answer(this.exchange);
+    const message = "No target of this model can serve right now: all of them rest after failures or rate limits.";
+    const retryAfterMs = Math.min(this.#choice.earliestWakeMs(), LONGEST_RETRY_AFTER_MS);
+    this.exchange.sendError(this.#refusal ?? new SluiceError("no_target_available", message, { retryAfterMs }));
   }
 
   #learn(endpoint: Endpoint, failure: AttemptFailure): void {
+    const { nodeId } = endpoint;
     const { cooldowns } = this.exchange.services;
     const now = Date.now();
-    if (failure.restMs > 0) {
-      cooldowns.rest(endpoint.credentialId === 0 ? endpoint.nodeId : endpoint.credentialId, failure.restMs, now);
+    // what was under way when the node was sent to rest tells nothing new
+    const counts = failure.blamesNode && cooldowns.restsUntil(nodeId) <= now;
+    const restingId = whatRests(endpoint, failure);
+    if (restingId !== 0 && failure.restMs > 0) {
+      cooldowns.rest(restingId, failure.restMs, now);
     }
-    if (failure.blamesNode && cooldowns.failed(endpoint.nodeId) && this.#maySpare(endpoint, now)) {
-      cooldowns.eject(endpoint.nodeId, now);
+    if (counts && cooldowns.failed(nodeId) && this.#maySpare(nodeId, now)) {
+      cooldowns.eject(nodeId, now);
     }
   }
 
   /** Never more than half of the nodes of a priority are ejected. */
-  #maySpare(endpoint: Endpoint, now: number): boolean {
+  #maySpare(node: number, now: number): boolean {
     const { cooldowns } = this.exchange.services;
-    const group = this.model.priorities.find((candidate) => candidate.endpoints.includes(endpoint));
+    const group = this.serving.model.priorities.find(({ endpoints }) =>
+      endpoints.some(({ nodeId }) => nodeId === node),
+    );
     const nodes = new Set(group?.endpoints.map(({ nodeId }) => nodeId));
-    const resting = [...nodes].filter((id) => id !== endpoint.nodeId && cooldowns.restsUntil(id) > now).length;
+    const resting = [...nodes].filter((id) => id !== node && cooldowns.restsUntil(id) > now).length;
     return resting + 1 <= Math.floor(nodes.size / 2);
   }
 
