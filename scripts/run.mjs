@@ -26,6 +26,7 @@ const sameSignalMs = 100;
 /** What each npm script runs. */
 const commands = {
   start: ["src/main.ts", "serve"],
+  sluice: ["src/main.ts"],
   test: ["scripts/test.ts"],
   bench: ["bench/run.ts"],
   lint: ["scripts/lint.ts"],
@@ -75,14 +76,14 @@ async function main() {
   const args = [join(root, script[0])].concat(script.slice(1), process.argv.slice(3));
   const result = await run(runtime.node, args, {
     stdio: "inherit",
-    cwd: command === "start" ? callersDirectory() : root,
+    cwd: script[0] === "src/main.ts" ? callersDirectory(command) : root,
   });
   exitLike(result);
 }
 
-/** Where the user typed `npm start`, so that relative paths in its arguments mean what they say. */
-function callersDirectory() {
-  return process.env.npm_lifecycle_event === "start" && process.env.INIT_CWD ? process.env.INIT_CWD : process.cwd();
+/** Where the user typed `npm start` or `npm run sluice`, so that relative paths in its arguments mean what they say. */
+function callersDirectory(command) {
+  return process.env.npm_lifecycle_event === command && process.env.INIT_CWD ? process.env.INIT_CWD : process.cwd();
 }
 
 /** Makes sure of the runtime and the dependencies; resolves with where node, npm and their directory are. */

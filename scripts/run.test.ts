@@ -37,10 +37,17 @@ before(() => {
 
 after(() => rmSync(directory, { recursive: true }));
 
-test("start passes its arguments to serve", () => {
-  const { status, stdout } = spawnSync(process.execPath, [bootstrap, "start", "--config", "a b"], { encoding: "utf8" });
-  assert.equal(stdout, '["serve","--config","a b"]\n');
-  assert.equal(status, 0);
+test("start passes its arguments to serve, sluice to any command", () => {
+  for (const [command, expected] of [
+    ["start", '["serve","--config","a b"]\n'],
+    ["sluice", '["--config","a b"]\n'],
+  ]) {
+    const { status, stdout } = spawnSync(process.execPath, [bootstrap, command ?? "", "--config", "a b"], {
+      encoding: "utf8",
+    });
+    assert.equal(stdout, expected);
+    assert.equal(status, 0);
+  }
 });
 
 test("a signal reaches the command once, however many copies come at once; so does the second one, and the exit code", async () => {
