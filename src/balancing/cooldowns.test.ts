@@ -28,6 +28,7 @@ test("five failures in a row call for ejection: 30 s, doubling up to 300 s; a su
   );
   cooldowns.eject(3, NOW);
   assert.equal(cooldowns.restsUntil(3), NOW + 30_000);
+  assert.equal(cooldowns.toldToRestUntil(3), 0);
   assert.equal(cooldowns.failed(3), true);
   cooldowns.eject(3, NOW + 30_000);
   assert.equal(cooldowns.restsUntil(3), NOW + 90_000);

@@ -15,33 +15,45 @@ const MAX_IDS = 1 << 20;
 /** Shared memory of a `Cooldowns`; hand it to other threads. */
 export interface CooldownsMemory {
   readonly restUntilMs: SharedArrayBuffer;
+  readonly ejectedUntilMs: SharedArrayBuffer;
   readonly failures: SharedArrayBuffer;
 }
 
 export function createCooldownsMemory(): CooldownsMemory {
-  return { restUntilMs: new SharedArrayBuffer(MAX_IDS * 8), failures: new SharedArrayBuffer(MAX_IDS * 4) };
+  return {
+    restUntilMs: new SharedArrayBuffer(MAX_IDS * 8),
+    ejectedUntilMs: new SharedArrayBuffer(MAX_IDS * 8),
+    failures: new SharedArrayBuffer(MAX_IDS * 4),
+  };
 }
 
 /** One thread's view of the shared rests. Times are milliseconds since the epoch. */
 export class Cooldowns {
   readonly #restUntilMs: Float64Array;
+  readonly #ejectedUntilMs: Float64Array;
   /** Failures in a row; what exceeds FAILURES_TO_EJECT counts the ejections in a row. */
   readonly #failures: Int32Array;
 
   constructor(memory: CooldownsMemory) {
     this.#restUntilMs = new Float64Array(memory.restUntilMs);
+    this.#ejectedUntilMs = new Float64Array(memory.ejectedUntilMs);
     this.#failures = new Int32Array(memory.failures);
   }
 
-  /** When the rest of `id` ends; 0 if it never rested. */
+  /** When the rest of `id` ends, for whatever reason it rests; 0 if it never rested. */
   restsUntil(id: number): number {
+    return Math.max(this.#restUntilMs[id] ?? 0, this.#ejectedUntilMs[id] ?? 0);
+  }
+
+  /** The same without ejections: what is ejected may be used where there is nothing else. */
+  toldToRestUntil(id: number): number {
     return this.#restUntilMs[id] ?? 0;
   }
 
   /** Lets `id` rest for a given time; never shortens a rest. */
   rest(id: number, durationMs: number, now: number): void {
     const until = now + Math.min(durationMs, LONGEST_REST_MS);
-    if (id < MAX_IDS && until > this.restsUntil(id)) {
+    if (id < MAX_IDS && until > this.toldToRestUntil(id)) {
       this.#restUntilMs[id] = until;
     }
   }
@@ -64,6 +76,6 @@ export class Cooldowns {
   /** Ejects a node: 30 s, doubling with each failure that follows an ejection, up to 300 s. */
   eject(id: number, now: number): void {
     const before = Math.max(0, Atomics.load(this.#failures, id) - FAILURES_TO_EJECT);
-    this.rest(id, Math.min(FIRST_EJECTION_MS * 2 ** Math.min(before, 10), LONGEST_EJECTION_MS), now);
+    this.#ejectedUntilMs[id] = now + Math.min(FIRST_EJECTION_MS * 2 ** Math.min(before, 10), LONGEST_EJECTION_MS);
   }
 }

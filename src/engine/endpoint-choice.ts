@@ -31,9 +31,18 @@ export class EndpointChoice {
     this.#cooldowns = cooldowns;
   }
 
-  /** The next endpoint; undefined if all of them rest, or none can take the request. */
+  /** The next endpoint; undefined if all of them were told to rest, or none can take the request. */
   next(): Choice | undefined {
-    return this.#choose(false) ?? (this.#tried.size === 0 ? undefined : this.#choose(true));
+    const now = Date.now();
+    const rested = (endpoint: Endpoint): boolean => restsUntil(endpoint, this.#cooldowns) <= now;
+    // a node that we sent to rest ourselves, for failures of other models maybe, is better than none
+    const willing = (endpoint: Endpoint): boolean => toldToRestUntil(endpoint, this.#cooldowns) <= now;
+    return (
+      this.#choose("untried", rested) ??
+      this.#choose("tried", rested) ??
+      this.#choose("untried", willing) ??
+      this.#choose("tried", willing)
+    );
   }
 
   /** The request cannot be said in this endpoint's dialect. */
@@ -49,7 +58,7 @@ export class EndpointChoice {
       for (const group of model.priorities) {
         for (const endpoint of group.endpoints) {
           if (!this.#unfit.has(endpoint)) {
-            earliest = Math.min(earliest, restsUntil(endpoint, cooldowns));
+            earliest = Math.min(earliest, toldToRestUntil(endpoint, cooldowns));
           }
         }
       }
@@ -57,10 +66,13 @@ export class EndpointChoice {
     return Math.max(1, earliest - Date.now());
   }
 
-  #choose(again: boolean): Choice | undefined {
-    const now = Date.now();
+  #choose(tried: "untried" | "tried", isAwake: (endpoint: Endpoint) => boolean): Choice | undefined {
+    const again = tried === "tried";
+    if (again && this.#tried.size === 0) {
+      return undefined;
+    }
     const usable = (endpoint: Endpoint): boolean =>
-      this.#tried.has(endpoint) === again && !this.#unfit.has(endpoint) && restsUntil(endpoint, this.#cooldowns) <= now;
+      this.#tried.has(endpoint) === again && !this.#unfit.has(endpoint) && isAwake(endpoint);
     for (const { model, name } of this.#models) {
       for (const group of model.priorities) {
         const endpoint = group.pick(usable);
@@ -75,7 +87,12 @@ export class EndpointChoice {
 }
 
 /** When node and credential have rested, in milliseconds since the epoch. */
-function restsUntil({ nodeId, credentialId }: Endpoint, cooldowns: Cooldowns): number {
-  const node = cooldowns.restsUntil(nodeId);
-  return credentialId === 0 ? node : Math.max(node, cooldowns.restsUntil(credentialId));
+function restsUntil(endpoint: Endpoint, cooldowns: Cooldowns): number {
+  return Math.max(cooldowns.restsUntil(endpoint.nodeId), toldToRestUntil(endpoint, cooldowns));
+}
+
+/** The same without what we decided ourselves. */
+function toldToRestUntil({ nodeId, credentialId }: Endpoint, cooldowns: Cooldowns): number {
+  const node = cooldowns.toldToRestUntil(nodeId);
+  return credentialId === 0 ? node : Math.max(node, cooldowns.toldToRestUntil(credentialId));
 }
