@@ -10,6 +10,7 @@ import type { EngineLease } from "./lease.ts";
 import type { PathMatch } from "./match.ts";
 import { callModel } from "./model-call.ts";
 import { modelNotFound } from "./model-not-found.ts";
+import { mayUse } from "./models.ts";
 import type { OperationMatch } from "./operations.ts";
 import { requestIdOf } from "./request-id.ts";
 import type { Services } from "./services.ts";
@@ -101,6 +102,9 @@ function findOperation(
 }
 
 function notFound(exchange: Exchange): SluiceError {
+  if (exchange.host === "") {
+    return new SluiceError("invalid_request", "The request has no Host header; HTTP/1.1 requires one.");
+  }
   return new SluiceError(
     "route_not_found",
     `There is no route for ${exchange.method} on this path. Check the base URL.`,
@@ -146,7 +150,7 @@ function grantedModels(exchange: Exchange): ModelInfo[] {
 
 function sendModel(exchange: Exchange, match: OperationMatch): void {
   const model = exchange.engine.models.find(match.argument);
-  if (model === undefined || exchange.caller?.grants.allows(match.argument) !== true) {
+  if (model === undefined || !mayUse(exchange.caller?.grants, model, match.argument)) {
     throw modelNotFound(match.argument);
   }
   exchange.sendJson(200, match.dialect.client.encodeModel({ ...model.info, id: match.argument }));

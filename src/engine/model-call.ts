@@ -13,6 +13,7 @@ import type { CompiledModel, Endpoint } from "./engine.ts";
 import { EndpointChoice, type Choice, type ServingModel } from "./endpoint-choice.ts";
 import type { Abortable, Exchange } from "./exchange.ts";
 import { modelNotFound } from "./model-not-found.ts";
+import { mayUse } from "./models.ts";
 
 /** Top-level members that the way of a request needs; everything else stays bytes. */
 const WANTED = ["model", "stream", "stream_options"];
@@ -41,7 +42,7 @@ export function callModel(exchange: Exchange, operation: Operation, body: Buffer
     throw new SluiceError("invalid_request", "`stream` must be true or false.", { param: "stream" });
   }
   const model = exchange.engine.models.find(asked);
-  if (model === undefined || !mayUse(exchange, model, asked)) {
+  if (model === undefined || !mayUse(exchange.caller?.grants, model, asked)) {
     throw modelNotFound(asked);
   }
   const streaming = stream === true && (operation === "chat" || operation === "completions");
@@ -54,17 +55,12 @@ export function callModel(exchange: Exchange, operation: Operation, body: Buffer
   new ModelCall(exchange, operation, scan, asked, model, streaming ? "stream" : "whole").start();
 }
 
-function mayUse(exchange: Exchange, model: CompiledModel, asked: string): boolean {
-  const grants = exchange.caller?.grants;
-  return grants !== undefined && (grants.allows(asked) || grants.allows(model.name));
-}
-
 /** The model and those of its fallbacks that the key is granted. */
 function servingModels(exchange: Exchange, model: CompiledModel, asked: string): ServingModel[] {
   const models = [{ model, name: asked }];
   for (const name of model.fallbacks) {
     const fallback = exchange.engine.models.find(name);
-    if (fallback !== undefined && mayUse(exchange, fallback, name)) {
+    if (fallback !== undefined && mayUse(exchange.caller?.grants, fallback, name)) {
       models.push({ model: fallback, name });
     }
   }

@@ -1,6 +1,7 @@
 /** User models by name, alias or prefix pattern. */
 import type { ModelConfig } from "../config/snapshot.ts";
 import type { CompiledModel, ModelTable } from "./engine.ts";
+import type { GrantSet } from "./grants.ts";
 
 export class Models implements ModelTable {
   readonly #exact = new Map<string, CompiledModel>();
@@ -34,4 +35,9 @@ export function upstreamModelFor(upstreamModel: string, model: CompiledModel, as
   }
   const matched = model.name.endsWith("*") ? asked.slice(model.name.length - 1) : asked;
   return upstreamModel.replace("*", () => matched);
+}
+
+/** A grant covers a model under the name it was asked by (an alias, what a `*` stands for) or under its own. */
+export function mayUse(grants: GrantSet | undefined, model: CompiledModel, asked: string): boolean {
+  return grants !== undefined && (grants.allows(asked) || grants.allows(model.name));
 }

@@ -123,7 +123,9 @@ export class Gateway {
           this.#workers.forEach((worker) => worker.send(message));
           return;
         case "failed":
-          this.#observer.loadFailed(message.message);
+          if (started) {
+            this.#observer.loadFailed(message.message);
+          }
           reject(new Error(message.message));
           return;
         case "loaded":
