@@ -96,7 +96,7 @@ export class Exchange implements RequestView {
     this.#response = response;
     this.requestId = requestId;
     this.method = request.method ?? "";
-    this.isHttp2 = request.httpVersionMajor >= 2;
+    this.isHttp2 = "stream" in response;
     const authority = request.headers[":authority"];
     this.host = typeof authority === "string" ? authority : (request.headers.host ?? "");
     this.path = request.url ?? "";

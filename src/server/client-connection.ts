@@ -29,6 +29,12 @@ export class ClientConnection implements ExchangeCarrier {
     });
   }
 
+  /** Nothing more is taken from it. */
+  get refused(): boolean {
+    return this.#refusal !== undefined;
+  }
+
+  /** Remembers the exchange, to tell it when the connection goes away. */
   carry(exchange: Exchange): void {
     if (exchange.ended) {
       this.ended(exchange);

@@ -26,7 +26,7 @@ export class Listener {
 
   constructor(config: ServerConfig, onRequest: OnRequest) {
     const handle = (request: IncomingMessage, response: ServerResponse): void => {
-      this.#track(request, response, onRequest(request, response));
+      this.#handle(request, response, onRequest);
     };
     this.#config = config;
     this.#tls = config.tls;
@@ -101,17 +101,30 @@ export class Listener {
     });
   }
 
-  /** Remembers which exchanges a connection carries, to tell them when it goes away. */
-  #track(request: IncomingMessage, response: ServerResponse, exchange: Exchange | undefined): void {
-    if (exchange?.isHttp2 === true) {
-      this.#trackStream(request, response, exchange);
-    } else if (exchange !== undefined) {
-      this.#connections.get(request.socket)?.carry(exchange);
+  #handle(request: IncomingMessage, response: ServerResponse, onRequest: OnRequest): void {
+    if ("stream" in response) {
+      const exchange = onRequest(request, response);
+      if (exchange !== undefined) {
+        this.#watchStream(request, response, exchange);
+      }
+      return;
+    }
+    const connection = this.#connections.get(request.socket);
+    if (connection === undefined || connection.refused) {
+      return;
+    }
+    if (request.httpVersionMajor !== 1) {
+      connection.refuse(new SluiceError("invalid_request", "Only HTTP/1.1 and HTTP/1.0 can be spoken here."));
+      return;
+    }
+    const exchange = onRequest(request, response);
+    if (exchange !== undefined) {
+      connection.carry(exchange);
     }
   }
 
   /** On HTTP/2 a stream is one exchange; the time for a body is not node's matter there. */
-  #trackStream(request: IncomingMessage, response: ServerResponse, exchange: Exchange): void {
+  #watchStream(request: IncomingMessage, response: ServerResponse, exchange: Exchange): void {
     const timer = setTimeout(() => {
       if (exchange.arriving) {
         exchange.sendError(tooSlow());
@@ -162,6 +175,8 @@ function limits(config: ServerConfig): object {
     connectionsCheckingInterval: CHECK_INTERVAL_MS,
     highWaterMark: 64 * 1024,
     insecureHTTPParser: false,
+    // answered by the engine, in the client's dialect
+    requireHostHeader: false,
     // of two Host or Authorization headers node would take the first and others perhaps the last: joined they are neither
     joinDuplicateHeaders: true,
   };
