@@ -86,4 +86,6 @@ test("acceptance 5: a path that two readers could understand differently matches
     assert.equal(normalisePath(trick), undefined, trick);
   }
   assert.equal(normalisePath("/v1/models/meta%20llama"), "/v1/models/meta%20llama");
+  assert.equal(normalisePath("/v1/models/meta%2Fllama%2f3"), "/v1/models/meta%2Fllama%2f3");
+  assert.equal(normalisePath("/v1/models/%2e%2e%2fadmin"), undefined);
 });

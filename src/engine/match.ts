@@ -18,11 +18,18 @@ export function normaliseHost(header: string): string | undefined {
   return host.length <= 253 && VALID_HOST.test(host) ? host : undefined;
 }
 
+/** Where an encoded slash is data: SDKs write the model `meta/llama` so (`/v1/models/meta%2Fllama`). */
+const MODEL_ID = /(?<=\/models\/)[^/]+$/;
+
 /** The path of a request target, without its query, or undefined if it is not an unambiguous path. */
 export function normalisePath(target: string): string | undefined {
   const query = target.indexOf("?");
   const path = query < 0 ? target : target.slice(0, query);
-  return VALID_PATH.test(path) && !FORBIDDEN_IN_PATH.test(path) ? path : undefined;
+  if (!VALID_PATH.test(path)) {
+    return undefined;
+  }
+  const checked = path.includes("%") ? path.replace(MODEL_ID, (id) => id.replaceAll(/%2f/gi, "")) : path;
+  return FORBIDDEN_IN_PATH.test(checked) ? undefined : path;
 }
 
 /** Hosts to values: exact names, `*.example.com` for names below, `*` for any other. */
