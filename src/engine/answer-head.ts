@@ -1,5 +1,10 @@
 /** The head that every answer of Sluice has, whoever it comes from. Header names and values alternate. */
+import { headerText } from "../lib/header-text.ts";
 import type { Exchange } from "./exchange.ts";
+
+/** Fields named in `x-sluice-dropped`, and characters of it: they are the client's words, however many and long. */
+const MAX_DROPPED_FIELDS = 32;
+const MAX_DROPPED_LENGTH = 2_048;
 
 /** Puts together an answer's own headers and those that the request, its route and its filters ask for. */
 export function answerHead(exchange: Exchange, headers: readonly string[]): string[] {
@@ -17,7 +22,7 @@ export function answerHead(exchange: Exchange, headers: readonly string[]): stri
     }
   }
   if (dropped.length > 0) {
-    head.push("x-sluice-dropped", dropped.join(", "));
+    head.push("x-sluice-dropped", droppedText(dropped));
   }
   if (services.draining() && !exchange.isHttp2) {
     head.push("connection", "close");
@@ -27,9 +32,19 @@ export function answerHead(exchange: Exchange, headers: readonly string[]): stri
 
 function pushOwnHeaders({ endpoint, hits, dispatchMs }: Exchange, head: string[]): void {
   if (endpoint !== undefined) {
-    head.push("x-sluice-provider", endpoint.target.provider.name, "x-sluice-model", endpoint.target.config.model);
+    const { provider, config } = endpoint.target;
+    head.push("x-sluice-provider", provider.name, "x-sluice-model", headerText(config.model));
   }
   head.push("x-sluice-attempts", String(hits), "x-sluice-overhead-ms", dispatchMs.toFixed(2));
+}
+
+function droppedText(fields: readonly string[]): string {
+  const shown = fields.slice(0, MAX_DROPPED_FIELDS).map((field) => headerText(field, ","));
+  let text = shown.join(", ");
+  if (fields.length > shown.length) {
+    text += ", ...";
+  }
+  return text.length > MAX_DROPPED_LENGTH ? `${text.slice(0, MAX_DROPPED_LENGTH)}...` : text;
 }
 
 /** `retry-after` in whole seconds, rounded up, and the exact `retry-after-ms`. */

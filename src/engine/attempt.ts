@@ -237,7 +237,10 @@ export class Attempt implements UpstreamHandler {
     try {
       step();
     } catch (error) {
-      if (error instanceof SluiceError) {
+      if (this.#over) {
+        // the attempt had ended when its answer could not be given: nothing else would answer the client
+        this.call.exchange.fail(error);
+      } else if (error instanceof SluiceError) {
         this.#failOver(invalidAnswer(error.message), error);
       } else {
         this.call.exchange.services.log.error({ err: error }, "an upstream's answer could not be handled");
