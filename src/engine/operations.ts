@@ -46,7 +46,8 @@ export class OperationTable {
     }
     for (const [prefix, entries] of this.#prefixes) {
       if (path.startsWith(`${prefix}/`) && path.length > prefix.length + 1) {
-        return choose(entries, method, prefersAnthropic, decodeURIComponent(path.slice(prefix.length + 1)));
+        const argument = decoded(path.slice(prefix.length + 1));
+        return argument === undefined ? undefined : choose(entries, method, prefersAnthropic, argument);
       }
     }
     return undefined;
@@ -73,7 +74,16 @@ function choose(
   const fitting = entries.filter((entry) => entry.method === method);
   const preferred = fitting.find((entry) => (entry.dialect.name === "anthropic") === prefersAnthropic) ?? fitting[0];
   if (preferred === undefined) {
-    return entries.map((entry) => entry.method);
+    return [...new Set(entries.map((entry) => entry.method))];
   }
   return { dialect: preferred.dialect, operation: preferred.operation, argument };
+}
+
+/** The text that a path percent-encodes; undefined if it is not UTF-8. */
+function decoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
 }
