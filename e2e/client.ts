@@ -28,6 +28,7 @@ export interface Call {
   readonly content: string;
   readonly stream: boolean;
   readonly requestId?: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** Makes one chat call and reads it to its end, however it ends. */
@@ -43,6 +44,7 @@ export async function read(call: Call): Promise<Reading> {
         ? { authorization: `Bearer ${call.key}` }
         : { "x-api-key": call.key, "anthropic-version": "2023-06-01" }),
       ...(call.requestId === undefined ? {} : { "x-request-id": call.requestId }),
+      ...call.headers,
     },
     body: JSON.stringify({
       model: call.model,
