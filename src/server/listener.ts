@@ -206,5 +206,7 @@ function refusalOf({ code = "" }: NodeJS.ErrnoException): SluiceError | undefine
   if (code === "HPE_HEADER_OVERFLOW") {
     return new SluiceError("header_too_large", "The request's header is too large.");
   }
-  return code.startsWith("HPE_") ? new SluiceError("invalid_request", "The request is not valid HTTP.") : undefined;
+  // the connection's end within a request is no mistake in it: the client left
+  const isMistake = code.startsWith("HPE_") && code !== "HPE_INVALID_EOF_STATE";
+  return isMistake ? new SluiceError("invalid_request", "The request is not valid HTTP.") : undefined;
 }
