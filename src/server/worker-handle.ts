@@ -100,8 +100,11 @@ export class WorkerHandle {
     await this.#worker.terminate();
   }
 
-  /** The first message that `pick` takes. @throws Error if the worker dies before it comes */
+  /** The first message that `pick` takes. @throws Error if the worker dies before it comes, or is dead */
   #answer<Result>(pick: (message: FromWorker) => Result | undefined): Promise<Result> {
+    if (!this.#alive) {
+      return Promise.reject(this.#death());
+    }
     const { promise, resolve, reject } = Promise.withResolvers<Result>();
     const waiter = (message: FromWorker | undefined): void => {
       const result = message && pick(message);
@@ -110,12 +113,16 @@ export class WorkerHandle {
       }
       this.#waiters = this.#waiters.filter((other) => other !== waiter);
       if (result === undefined) {
-        reject(this.#failure ?? new Error("the worker ended"));
+        reject(this.#death());
       } else {
         resolve(result);
       }
     };
     this.#waiters.push(waiter);
     return promise;
+  }
+
+  #death(): Error {
+    return this.#failure ?? new Error("the worker ended");
   }
 }
