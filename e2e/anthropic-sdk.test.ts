@@ -280,3 +280,14 @@ test("the vendor gets its own credential and the client's version and beta", asy
   assert.equal(header("anthropic-version"), "2023-01-01");
   assert.equal(header("anthropic-beta"), "some-beta-2026-01-01");
 });
+
+test("one request id a name: the vendor's where it is Anthropic's, else the gateway's", async () => {
+  const own = { headers: { "x-request-id": "of-the-client" } };
+  const { response, request_id: passed } = await world.anthropic.messages
+    .create(ask("anthropic", "x"), own)
+    .withResponse();
+  assert.match(passed ?? "", /^req_0+\d+$/);
+  assert.equal(response.headers.get("x-request-id"), "of-the-client");
+  const { request_id: converted } = await world.anthropic.messages.create(ask("openai", "x"), own).withResponse();
+  assert.equal(converted, "of-the-client");
+});

@@ -10,7 +10,8 @@ const MAX_DROPPED_LENGTH = 2_048;
 export function answerHead(exchange: Exchange, headers: readonly string[]): string[] {
   const { requestId, dialect, route, dropped, services } = exchange;
   const head = ["x-request-id", requestId, ...headers];
-  if (dialect.name === "anthropic") {
+  // a vendor's own stands: with two of a name, SDKs read both as one
+  if (dialect.name === "anthropic" && !headers.includes("request-id")) {
     head.push("request-id", requestId);
   }
   if (route !== undefined) {
