@@ -13,6 +13,7 @@ import type { Services } from "../engine/services.ts";
 import { UsageWriter } from "../ledger/usage-writer.ts";
 import { SluiceError } from "../lib/errors.ts";
 import { NameTable } from "../lib/name-table.ts";
+import { newestInTurn } from "../lib/newest-in-turn.ts";
 import { DeadlineTicker } from "../lib/timer.ts";
 import { Origins } from "../upstreams/origins.ts";
 import { cutOff, endEarly } from "./answer-end.ts";
@@ -101,22 +102,8 @@ function* compileShared(snapshot: SharedSnapshot): Generator<undefined, Engine> 
   return yield* compileEngine(decoded, compileServices);
 }
 
-/** Snapshots are compiled one after the other; of several that wait only the newest counts. */
-let compiling: Promise<void> | undefined;
-let waiting: SharedSnapshot | undefined;
-async function compileInTurn(snapshot: SharedSnapshot): Promise<void> {
-  waiting = snapshot;
-  if (compiling !== undefined) {
-    return;
-  }
-  while (waiting !== undefined) {
-    const next: SharedSnapshot = waiting;
-    waiting = undefined;
-    compiling = compile(next);
-    await compiling;
-  }
-  compiling = undefined;
-}
+/** Compiles the newest snapshot last, whatever comes while another is compiled: also while the first one is. */
+const take = newestInTurn(compile);
 
 function drain(timeoutMs: number): void {
   draining = true;
@@ -164,7 +151,7 @@ port.on("message", (message: ToWorker) => {
       services.directory.attach(message.handle);
       return;
     case "snapshot":
-      void compileInTurn(message.snapshot);
+      void take(message.snapshot);
       return;
     case "listen":
       void listen(message);
@@ -204,5 +191,8 @@ setInterval(() => {
   longestDelayMs = 0;
 }, DELAY_REPORT_MS).unref();
 
-await compile(start.snapshot);
+await take(start.snapshot);
+if (lease === undefined) {
+  throw new Error("the configuration that this worker was started with does not compile");
+}
 post({ kind: "ready" });
