@@ -49,7 +49,7 @@ export function parseAnswers(text: string): WireAnswer[] {
     const [body, end] =
       headers.get("transfer-encoding") === "chunked"
         ? readChunks(text, bodyStart)
-        : readLength(text, bodyStart, Number(headers.get("content-length") ?? 0));
+        : readLength(text, bodyStart, Number(headers.get("content-length") ?? text.length));
     answers.push({ status, headers, body });
     at = end;
   }

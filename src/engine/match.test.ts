@@ -89,3 +89,17 @@ test("acceptance 5: a path that two readers could understand differently matches
   assert.equal(normalisePath("/v1/models/meta%2Fllama%2f3"), "/v1/models/meta%2Fllama%2f3");
   assert.equal(normalisePath("/v1/models/%2e%2e%2fadmin"), undefined);
 });
+
+test("a path of a million slashes is refused in no time, and the right one among long ones found", () => {
+  const table = new PathTable<string>();
+  table.add("/v1/*", "v1");
+  table.add("/v1/deep/er/*", "deeper");
+  const startedAt = performance.now();
+  assert.equal(table.find("/x".repeat(500_000)), undefined);
+  const below = "/a".repeat(500_000);
+  assert.equal(table.find(`/v1${below}`)?.rest, below);
+  assert.equal(table.find(`/v1/deep/er${below}`)?.value, "deeper");
+  assert.ok(performance.now() - startedAt < 1_000);
+  assert.equal(table.find("/v1/deep/er")?.value, "deeper");
+  assert.equal(table.find("/v1/deep")?.value, "v1");
+});

@@ -8,8 +8,9 @@
 const VALID_HOST = /^(?:[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?)*|\[[0-9a-f:.]+\])$/;
 const VALID_PATH = /^\/(?:[A-Za-z0-9\-._~!$&'()*+,=:@]|%[0-9A-Fa-f]{2}|\/(?!\/))*$/;
 const FORBIDDEN_IN_PATH = /^\/\/|\/\.{1,2}(?:\/|$)|%2[ef]|%5c|%00|%3b/i;
-/** Raw Host headers and paths whose result is remembered, an engine. */
+/** Raw Host headers and paths whose result is remembered, an engine; longer ones are looked at each time. */
 const MAX_CACHED = 4_096;
+const MAX_CACHED_LENGTH = 256;
 
 /** The host name of a Host header, or undefined if it is not one. */
 export function normaliseHost(header: string): string | undefined {
@@ -56,7 +57,7 @@ export class HostTable<Value> {
     }
     const host = normaliseHost(header);
     const value = host === undefined ? undefined : this.#findHost(host);
-    if (this.#cache.size < MAX_CACHED) {
+    if (this.#cache.size < MAX_CACHED && header.length <= MAX_CACHED_LENGTH) {
       this.#cache.set(header, value);
     }
     return value;
@@ -89,11 +90,14 @@ export interface PathMatch<Value> {
 export class PathTable<Value> {
   readonly #exact = new Map<string, Value>();
   readonly #prefixes = new Map<string, Value>();
+  #longestPrefix = 0;
   readonly #cache = new Map<string, PathMatch<Value> | undefined>();
 
   add(pattern: string, value: Value): void {
     if (pattern.endsWith("/*")) {
-      this.#prefixes.set(pattern.slice(0, -2), value);
+      const prefix = pattern.slice(0, -2);
+      this.#prefixes.set(prefix, value);
+      this.#longestPrefix = Math.max(this.#longestPrefix, prefix.length);
     } else {
       this.#exact.set(pattern, value);
     }
@@ -106,7 +110,7 @@ export class PathTable<Value> {
     }
     const path = normalisePath(target);
     const found = path === undefined ? undefined : this.#findPath(path);
-    if (found !== undefined && this.#cache.size < MAX_CACHED) {
+    if (found !== undefined && this.#cache.size < MAX_CACHED && target.length <= MAX_CACHED_LENGTH) {
       this.#cache.set(target, found);
     }
     return found;
@@ -117,7 +121,9 @@ export class PathTable<Value> {
     if (exact !== undefined) {
       return { value: exact, path, rest: "" };
     }
-    for (let end = path.length; end >= 0; end = path.lastIndexOf("/", end - 1)) {
+    // a path of many thousand slashes costs no more than one as long as the longest prefix
+    const longest = path.length <= this.#longestPrefix ? path.length : path.lastIndexOf("/", this.#longestPrefix);
+    for (let end = longest; end >= 0; end = path.lastIndexOf("/", end - 1)) {
       const value = this.#prefixes.get(path.slice(0, end));
       if (value !== undefined) {
         return { value, path, rest: path.slice(end) };

@@ -38,6 +38,9 @@ export class Listener {
     server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
       this.#refuse(error, socket);
     });
+    server.on("connect", (request: IncomingMessage, socket: Duplex | ServerResponse) => {
+      this.#refuseTunnel(request, socket);
+    });
     server.on("session", (session: ServerHttp2Session) => {
       session.setTimeout(config.keepAliveTimeoutMs, () => {
         session.close();
@@ -137,6 +140,16 @@ export class Listener {
     request.once("end", () => {
       clearTimeout(timer);
     });
+  }
+
+  /** CONNECT is for proxies: node would close the connection without a word. */
+  #refuseTunnel(request: IncomingMessage, socket: Duplex | ServerResponse): void {
+    if ("writeHead" in socket) {
+      socket.writeHead(405).end();
+      return;
+    }
+    const error = new SluiceError("method_not_allowed", "CONNECT is not possible here; this is no proxy.");
+    this.#connections.get(request.socket)?.refuse(error);
   }
 
   /** Answers what the parser refuses, and requests that arrive too slowly. */
