@@ -83,6 +83,7 @@ function untilStopped(gateway: Gateway, observer: Observer, log: ProcessLog): Pr
   });
   const { promise, resolve } = Promise.withResolvers<number>();
   let stoppingSince: number | undefined;
+  let code = 0;
   const onSignal = (signal: "SIGTERM" | "SIGINT"): void => {
     const forced = stoppingSince !== undefined;
     if (stoppingSince !== undefined && performance.now() - stoppingSince < SAME_SIGNAL_MS) return;
@@ -91,9 +92,12 @@ function untilStopped(gateway: Gateway, observer: Observer, log: ProcessLog): Pr
       { signal },
       forced ? "stopping now" : "stopping: requests under way may end; a second signal ends them now",
     );
-    const stopped = gateway.stop(forced ? FORCED_DRAIN_MS : undefined);
-    void stopped.then(() => {
-      resolve(forced ? (signal === "SIGINT" ? 130 : 143) : 0);
+    if (forced) {
+      code = signal === "SIGINT" ? 130 : 143;
+    }
+    // forced, both stops end in this moment, and in any order
+    void gateway.stop(forced ? FORCED_DRAIN_MS : undefined).then(() => {
+      resolve(code);
     });
   };
   process.on("SIGTERM", onSignal);

@@ -30,7 +30,7 @@ export interface Caller {
   readonly grants: GrantSet;
 }
 
-/** Something under way for the exchange that must stop when the client leaves. */
+/** Something under way for the exchange that must stop when the client leaves or is told of an error. */
 export interface Abortable {
   abort(): void;
 }
@@ -178,7 +178,7 @@ export class Exchange implements RequestView {
     this.sendError(new SluiceError("body_too_large", message));
   }
 
-  /** Sets what must stop when the client leaves; undefined when nothing runs. */
+  /** Sets what must stop when the client leaves or is told of an error; undefined when nothing runs. */
   setRunning(running: Abortable | undefined): void {
     this.#running = running;
   }
@@ -215,9 +215,10 @@ export class Exchange implements RequestView {
 
   /** Answers with an error, in the client's dialect; in a stream that has begun, as its last event. */
   sendError(error: SluiceError | UpstreamError, headers: readonly string[] = []): void {
-    if (this.#finished || this.#broken) {
+    if (this.#finished || this.#broken || this.#response.writableEnded) {
       return;
     }
+    this.#stopRunning();
     const own = isSluiceError(error);
     this.#errorCode = own ? error.code : "upstream_error";
     this.#outcome = outcomeOf(error);
@@ -378,14 +379,19 @@ export class Exchange implements RequestView {
     this.services.cutOff(this.#response);
   }
 
+  /** Nothing may be said after an error. */
+  #stopRunning(): void {
+    const running = this.#running;
+    this.#running = undefined;
+    running?.abort();
+  }
+
   #finish(outcome: Outcome, status: number): void {
     if (this.#finished) {
       return;
     }
     this.#finished = true;
-    const running = this.#running;
-    this.#running = undefined;
-    running?.abort();
+    this.#stopRunning();
     this.services.streams.delete(this);
     const timings = { dispatchMs: this.dispatchMs, firstTokenMs: this.firstTokenMs, totalMs: this.elapsedMs() };
     this.entry.close(outcome, status, this.#errorCode, this.#bytesOut, timings);

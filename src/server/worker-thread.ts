@@ -16,7 +16,7 @@ import { NameTable } from "../lib/name-table.ts";
 import { newestInTurn } from "../lib/newest-in-turn.ts";
 import { DeadlineTicker } from "../lib/timer.ts";
 import { Origins } from "../upstreams/origins.ts";
-import { cutOff, endEarly } from "./answer-end.ts";
+import { cutOff, endEarly, LAST_EVENT_MS } from "./answer-end.ts";
 import { Listener } from "./listener.ts";
 import type { FromWorker, SharedSnapshot, ToWorker, WorkerStart } from "./messages.ts";
 import { runInSlices } from "./slices.ts";
@@ -28,8 +28,8 @@ const HEARTBEAT_CHECK_MS = 1_000;
 const DRAIN_CHECK_MS = 50;
 const DELAY_PROBE_MS = 20;
 const DELAY_REPORT_MS = 1_000;
-/** After a fault of our own, answers under way get this long to reach their clients before the thread ends. */
-const FAULT_FLUSH_MS = 200;
+/** Answers that are ended by force get this long to reach their clients before the thread ends. */
+const LAST_ANSWERS_MS = 2 * LAST_EVENT_MS;
 
 const port = parentPort!;
 const start = workerData as WorkerStart;
@@ -108,7 +108,7 @@ const take = newestInTurn(compile);
 function drain(timeoutMs: number): void {
   draining = true;
   listener.stopAccepting();
-  const deadline = performance.now() + timeoutMs;
+  let deadline = performance.now() + timeoutMs;
   let told = false;
   const check = setInterval(() => {
     listener.closeIdle();
@@ -117,6 +117,7 @@ function drain(timeoutMs: number): void {
     }
     if (exchanges.size > 0 && !told) {
       told = true;
+      deadline = performance.now() + LAST_ANSWERS_MS;
       failAll(new SluiceError("shutting_down", "The gateway is shutting down; send the request again."));
       return;
     }
@@ -166,7 +167,7 @@ process.on("uncaughtException", (error) => {
   draining = true;
   listener.stopAccepting();
   failAll(new SluiceError("internal_error", "The gateway failed while it handled this request."));
-  setTimeout(() => process.exit(1), FAULT_FLUSH_MS);
+  setTimeout(() => process.exit(1), LAST_ANSWERS_MS);
 });
 
 setInterval(() => {
