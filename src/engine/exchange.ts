@@ -138,7 +138,8 @@ export class Exchange implements RequestView {
   }
 
   /**
-   * Reads the whole body, then calls back once; a body over the limit is refused before it is read.
+   * Reads the whole body, then calls back once; what that throws becomes the answer. A body over the limit is refused
+   * before it is read.
    * When the client leaves in the midst of it there is no call.
    */
   readBody(maxBytes: number, onBody: (body: Buffer) => void): void {
@@ -157,20 +158,13 @@ export class Exchange implements RequestView {
       },
       onBody: (body) => {
         this.entry.received(body.length);
-        this.#guard(() => {
+        try {
           onBody(body);
-        });
+        } catch (error) {
+          this.fail(error);
+        }
       },
     });
-  }
-
-  /** Runs a step; what it throws becomes the answer. */
-  #guard(step: () => void): void {
-    try {
-      step();
-    } catch (error) {
-      this.fail(error);
-    }
   }
 
   #refuseBody(maxBytes: number): void {
