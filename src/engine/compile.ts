@@ -11,6 +11,7 @@ import type { RequestFilter } from "../filters/contract.ts";
 import { OFFLINE_URL, type Origin, type OriginOptions } from "../upstreams/origin.ts";
 import { composeModelFilters } from "./compose.ts";
 import type { CompiledDomain, CompiledModel, CompiledRoute, CompiledTarget, Endpoint, Engine } from "./engine.ts";
+import { secretsOf } from "./error-text.ts";
 import { HostTable, PathTable } from "./match.ts";
 import { Models } from "./models.ts";
 import { OperationTable } from "./operations.ts";
@@ -108,7 +109,7 @@ function compileProvider(config: ProviderConfig, services: CompileServices, take
       addresses.push({
         origin,
         basePath: url?.pathname.replace(/\/$/, "") ?? "",
-        apiKey: credential.apiKey,
+        secrets: secretsOf(credential.apiKey, config.headers),
         headers: endpointHeaders(config, dialect, credential.apiKey),
         nodeId: services.nameId(nodeName(node.url)),
         credentialId: credential.name === "" ? 0 : services.nameId(credentialName(config, credential.name)),

@@ -9,7 +9,7 @@ import type { SluiceError } from "../lib/errors.ts";
 import { parseSseEvent, SseSplitter } from "../lib/sse.ts";
 import type { AnswerSink, Attempt } from "./attempt.ts";
 import { brokenBeforeContent, brokenStream, upstreamErrorFailure } from "./attempt-failure.ts";
-import { withoutCredential } from "./error-text.ts";
+import { errorWithoutSecrets } from "./error-text.ts";
 import type { Exchange } from "./exchange.ts";
 import { MAX_EVENT_BYTES } from "./pass-through-stream.ts";
 import { recordStreamUsage } from "./record-usage.ts";
@@ -178,7 +178,7 @@ export class ConvertedStream implements AnswerSink {
     this.#failed = true;
     const { status, type, message, code } = event;
     const { endpoint } = this.#attempt;
-    const error = withoutCredential({ status, type, message, code: code ?? null, param: null }, endpoint);
+    const error = errorWithoutSecrets({ status, type, message, code: code ?? null, param: null }, endpoint);
     if (!this.#started) {
       this.#attempt.failed(upstreamErrorFailure(error, undefined, undefined));
       return;

@@ -32,8 +32,8 @@ export interface CompiledTarget {
 export interface Endpoint extends Candidate {
   readonly target: CompiledTarget;
   readonly origin: Origin;
-  /** "" if the provider takes none. */
-  readonly apiKey: string;
+  /** What the headers hold that nobody else may see. */
+  readonly secrets: readonly string[];
   /** Path prefix of the node's URL (`/v1`). */
   readonly basePath: string;
   /** Names and values, alternating: the same for every request to this endpoint. */

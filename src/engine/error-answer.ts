@@ -2,7 +2,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { AnswerSink, Attempt } from "./attempt.ts";
 import { retryAfterMsOf, upstreamErrorFailure } from "./attempt-failure.ts";
-import { isShowable, withoutCredential } from "./error-text.ts";
+import { errorWithoutSecrets, isShowable, withoutSecrets } from "./error-text.ts";
 import { returnedHeaders } from "./returned-headers.ts";
 import { parseJson } from "../lib/json-parse.ts";
 
@@ -36,8 +36,9 @@ export class ErrorAnswer implements AnswerSink {
   end(): void {
     const body = Buffer.concat(this.#chunks);
     const { endpoint, encoded } = this.#attempt;
-    const error = withoutCredential(endpoint.target.dialect.target.decodeError(this.#status, body), endpoint);
     const text = body.toString();
+    const clean = Buffer.from(withoutSecrets(text, endpoint));
+    const error = errorWithoutSecrets(endpoint.target.dialect.target.decodeError(this.#status, clean), endpoint);
     const passes = encoded.sameDialect && isErrorObject(text) && isShowable(text, endpoint);
     const bytes = passes ? this.#bytes(body) : undefined;
     this.#attempt.failed(upstreamErrorFailure(error, retryAfterMsOf(this.#headers), bytes));

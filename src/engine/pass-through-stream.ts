@@ -6,14 +6,14 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { WATCH, type StreamWatch } from "../dialects/contract.ts";
 import type { SluiceError } from "../lib/errors.ts";
-import { SseSplitter } from "../lib/sse.ts";
+import { parseSseEvent, SseSplitter } from "../lib/sse.ts";
 import type { AnswerSink, Attempt } from "./attempt.ts";
 import { brokenBeforeContent, brokenStream, upstreamErrorFailure } from "./attempt-failure.ts";
-import { isShowable, withoutCredential } from "./error-text.ts";
+import { errorWithoutSecrets, isShowable } from "./error-text.ts";
 import type { Exchange } from "./exchange.ts";
 import { recordStreamUsage } from "./record-usage.ts";
 import { returnedHeaders } from "./returned-headers.ts";
-import { unterminatedEvent } from "./unterminated-event.ts";
+import { isJson, unterminatedEvent } from "./unterminated-event.ts";
 
 /** The largest single event that is taken. */
 export const MAX_EVENT_BYTES = 16 * 1024 * 1024;
@@ -176,7 +176,7 @@ export class PassThroughStream implements AnswerSink {
     this.#failed = true;
     if (this.#held !== undefined && error !== undefined) {
       this.#attempt.failed(
-        upstreamErrorFailure(withoutCredential(error, this.#attempt.endpoint), undefined, undefined),
+        upstreamErrorFailure(errorWithoutSecrets(error, this.#attempt.endpoint), undefined, undefined),
       );
       return;
     }
@@ -184,8 +184,9 @@ export class PassThroughStream implements AnswerSink {
     this.abandoned();
     this.#attempt.breakOff();
     const { endpoint } = this.#attempt;
-    if (error !== undefined && !isShowable(buffer.toString("utf8", start, end), endpoint)) {
-      this.#exchange.sendError(withoutCredential(error, endpoint));
+    const { data } = parseSseEvent(buffer, start, end);
+    if (error !== undefined && !(isJson(data) && isShowable(data, endpoint))) {
+      this.#exchange.sendError(errorWithoutSecrets(error, endpoint));
       return;
     }
     this.#exchange.write(buffer.subarray(start, end));

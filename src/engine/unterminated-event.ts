@@ -16,7 +16,8 @@ export function unterminatedEvent(pending: Buffer): Buffer | undefined {
   return data === "[DONE]" || isJson(data) ? Buffer.concat([pending, BLANK_LINE]) : undefined;
 }
 
-function isJson(data: string): boolean {
+/** The data of an event is a JSON object or array, and whole. */
+export function isJson(data: string): boolean {
   try {
     const value = JSON.parse(data) as JsonValue;
     return typeof value === "object";

@@ -7,7 +7,7 @@ import { scanObject } from "../lib/json-scan.ts";
 import { estimateTokens } from "../lib/token-estimate.ts";
 import type { AnswerSink, Attempt } from "./attempt.ts";
 import { invalidAnswer, retryAfterMsOf, upstreamErrorFailure } from "./attempt-failure.ts";
-import { withoutCredential } from "./error-text.ts";
+import { errorWithoutSecrets } from "./error-text.ts";
 import { estimatedPrompt, recordPromptEstimate } from "./record-usage.ts";
 import { returnedHeaders } from "./returned-headers.ts";
 import { parseJson } from "../lib/json-parse.ts";
@@ -63,7 +63,7 @@ export class WholeAnswer implements AnswerSink {
     }
     const disguised = target.decodeDisguisedError(body);
     if (disguised !== undefined) {
-      const error = withoutCredential(disguised, attempt.endpoint);
+      const error = errorWithoutSecrets(disguised, attempt.endpoint);
       attempt.failed(upstreamErrorFailure(error, retryAfterMsOf(this.#headers), undefined));
       return;
     }

@@ -144,7 +144,7 @@ export function createDecoder(contentEncoding: string, limits: DecoderLimits, si
   const coding = CONTENT_CODINGS.find((known) => known === name || `x-${known}` === name);
   if (coding === undefined) {
     throw invalid(
-      `The upstream's answer has the content-encoding ${JSON.stringify(contentEncoding)}; only one of ${CONTENT_CODINGS.join(", ")} is supported.`,
+      `The upstream's answer has an unknown content-encoding; only one of ${CONTENT_CODINGS.join(", ")} is supported.`,
     );
   }
   return new Decoder(coding, limits, sink);

@@ -21,7 +21,7 @@ const IPV6 =
   /(?<![\w:])(?:(?:[0-9a-f]{1,4}:){3,7}[0-9a-f]{1,4}|(?:[0-9a-f]{1,4}:){1,6}:(?:[0-9a-f]{1,4}:){0,6}[0-9a-f]{1,4}|::(?:[0-9a-f]{1,4}:){0,6}[0-9a-f]{1,4})(?![\w:])/gi;
 const LOCALHOST = /\blocalhost\b(?::\d{1,5})?/gi;
 const NAME_AND_PORT = /\b[a-z][a-z0-9_.-]{0,120}[a-z0-9]:\d{4,5}\b/gi;
-const HOST_FIELD = /\b(host(?:name)?\s?[=:]\s?)['"]?[\w.-]{1,200}['"]?/gi;
+const HOST_FIELD = /\b(host(?:name)?\s?[=:]\s?)['"]?[\w.-]{1,200}(?::\d{1,5})?['"]?/gi;
 const BEARER = /\bBearer\s+[^\s"',;]{6,}/gi;
 const KEY = /\b(?:(?:sk|pk|rk|hf|gsk|xai|api|key)[-_][\w*.-]{7,}\w|AIza[\w-]{20,})/g;
 

@@ -7,6 +7,7 @@ import type { JsonObject } from "../../lib/json.ts";
 import { parseSseEvent } from "../../lib/sse.ts";
 import { type StreamWatch, type UpstreamError, WATCH } from "../contract.ts";
 import type { Usage } from "../form.ts";
+import { readUpstreamError } from "../upstream-error.ts";
 import { decodeStreamError } from "./errors.ts";
 import { isObject } from "./fields.ts";
 import { decodeUsage, mergeUsage } from "./usage.ts";
@@ -32,6 +33,7 @@ const MESSAGE_VERB = NAME + 8;
 /** `data: {"type":"content_block_delta"` and some white space. */
 const HEAD_BYTES = 48;
 
+const BAD_GATEWAY = 502;
 const END = WATCH.complete | WATCH.end;
 
 const DELTA_TEXTS = ["text", "thinking", "partial_json", "signature", "citation"] as const;
@@ -83,9 +85,9 @@ class AnthropicStreamWatch implements StreamWatch {
     try {
       value = parseJson(data);
     } catch {
-      return 0;
+      return event === "error" ? this.#failed(data) : 0;
     }
-    if (!isObject(value)) return 0;
+    if (!isObject(value)) return event === "error" ? this.#failed(data) : 0;
     switch (typeof value["type"] === "string" ? value["type"] : event) {
       case "content_block_start":
         return this.#content(this.contentEvents === 0 && startsWithContent(value["content_block"]));
@@ -98,10 +100,16 @@ class AnthropicStreamWatch implements StreamWatch {
       case "message_stop":
         return END;
       case "error":
-        return this.#addError(value);
+        return this.#addError(value) || this.#failed("");
       default:
         return isObject(value["error"]) ? this.#addError(value) : 0;
     }
+  }
+
+  /** An error event of a server or proxy that says it in plain text, or not at all. */
+  #failed(text: string): number {
+    this.error = readUpstreamError(BAD_GATEWAY, Buffer.from(text));
+    return WATCH.error;
   }
 
   #content(shows: boolean): number {

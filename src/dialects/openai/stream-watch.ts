@@ -6,6 +6,7 @@
 import type { JsonObject, JsonValue } from "../../lib/json.ts";
 import { parseSseEvent } from "../../lib/sse.ts";
 import { type StreamWatch, type UpstreamError, WATCH } from "../contract.ts";
+import { readUpstreamError } from "../upstream-error.ts";
 import type { Usage } from "../form.ts";
 import { streamErrorOf } from "./errors.ts";
 import { EventTemplate } from "./event-template.ts";
@@ -14,6 +15,7 @@ import { decodeUsage } from "./usage.ts";
 import { parseJson } from "../../lib/json-parse.ts";
 
 const DONE = "[DONE]";
+const BAD_GATEWAY = 502;
 /** Templates that a stream may try in vain before its events are held to be all different. */
 const LEARNING_BUDGET = 8;
 const MAX_TEMPLATES = 4;
@@ -72,7 +74,7 @@ export class OpenaiStreamWatch implements StreamWatch {
     // an end and nothing before it is no answer
     if (data.trim() === DONE) return this.#begun === 0 ? 0 : WATCH.complete | WATCH.end;
     const chunk = parse(data);
-    if (!isObject(chunk)) return 0;
+    if (!isObject(chunk)) return event === "error" ? this.#failed(data) : 0;
     const error = streamErrorOf(event, chunk);
     if (error !== undefined) {
       this.error = error;
@@ -82,6 +84,12 @@ export class OpenaiStreamWatch implements StreamWatch {
     // of a tool call's or a later candidate's pieces the next ones will be like this one
     if (mask === WATCH.content && this.contentEvents > 1) this.#learn(buffer, start, end, text);
     return mask;
+  }
+
+  /** An error event of a server or proxy that says it in plain text. */
+  #failed(text: string): number {
+    this.error = readUpstreamError(BAD_GATEWAY, Buffer.from(text));
+    return WATCH.error;
   }
 
   #usageOf(chunk: JsonObject): number {
