@@ -19,8 +19,9 @@ const CONNECTIONS = Math.min(10_000, maxOpenFiles() - 1_000);
 
 /** Node raises the soft limit to the hard one by itself. */
 function maxOpenFiles(): number {
+  if (process.platform !== "linux") return 2_000;
   const found = /^Max open files\s+\S+\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"));
-  return Number(found?.[1] ?? 1_000_000);
+  return Number(found?.[1] ?? 2_000);
 }
 
 let world: World;
@@ -169,14 +170,12 @@ test(`${CONNECTIONS} connections that send nothing: requests go on, memory stays
   const sockets = await opening;
   const took = performance.now() - startedAt;
   const most = await residentMiB();
-  const ended = sockets.map((socket) => (socket.destroyed ? undefined : once(socket, "close").catch(() => {})));
   for (const socket of sockets) socket.resume();
   await until(
     "all silent connections are closed",
     () => (sockets.every((socket) => socket.destroyed) ? true : undefined),
     10_000,
   );
-  await Promise.all(ended);
   busy = false;
   await requests;
   assert.ok(sockets.length > CONNECTIONS * 0.95, `${sockets.length} connections were open within ${took} ms`);
