@@ -51,10 +51,15 @@ function statusOfErrorType(type: string): number {
 
 /** The error object of Sluice's own and of an upstream's error; the code goes where Anthropic has its own. */
 export function errorBody(error: SluiceError | UpstreamError, requestId: string): JsonObject {
-  const vendorType = "type" in error && STATUS_OF_TYPE.has(error.type) ? error.type : undefined;
+  const vendorType = "type" in error && isOwnType(error.type) ? error.type : undefined;
   const inner: JsonObject = { type: vendorType ?? errorTypeOf(error.status), message: error.message };
   if (error.code !== null) inner["details"] = { error_code: error.code };
   return { type: "error", error: inner, request_id: requestId };
+}
+
+/** OpenAI calls nearly all of the caller's mistakes by one name, which is Anthropic's for 400 only. */
+function isOwnType(type: string): boolean {
+  return type !== "invalid_request_error" && STATUS_OF_TYPE.has(type);
 }
 
 /** An error as a whole answer; the status stays, and with it whether a retry makes sense. */
