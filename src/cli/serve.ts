@@ -1,7 +1,7 @@
 /** `sluice serve`: runs the gateway until it is told to stop. */
 import { Command, InvalidArgumentError } from "commander";
 import type { ListenConfig } from "../config/snapshot.ts";
-import { ensureFirstKey } from "../config/first-key.ts";
+import { ensureFirstKey, type FirstKey } from "../config/first-key.ts";
 import { createProcessLog, type ProcessLog } from "../observability/log.ts";
 import { SecretMask } from "../observability/secret-mask.ts";
 import { PROMETHEUS_CONTENT_TYPE } from "../observability/prometheus.ts";
@@ -42,7 +42,14 @@ async function serve(options: ServeOptions): Promise<number> {
   const mask = new SecretMask();
   const log = createProcessLog({ mask });
   const observer = new Observer(log, mask);
-  const firstKey = options.config === undefined ? ensureFirstKey(DATA_DIR) : undefined;
+  let firstKey: FirstKey | undefined;
+  try {
+    firstKey = options.config === undefined ? ensureFirstKey(DATA_DIR) : undefined;
+  } catch (error) {
+    process.stderr.write(`${startFailure(error)}\n`);
+    await observer.close();
+    return 1;
+  }
   const source: ConfigSource =
     options.config === undefined
       ? { kind: "builtin", firstKeyHash: firstKey?.hash ?? "" }
@@ -68,8 +75,10 @@ async function serve(options: ServeOptions): Promise<number> {
     await observer.close();
     return 1;
   }
-  announce(listen, adminListen, firstKey?.created, options.config);
-  const code = await untilStopped(gateway, observer, log);
+  const scheme = gateway.settings?.server.tls === undefined ? "http" : "https";
+  const stopped = untilStopped(gateway, observer, log);
+  announce(`${scheme}://${addressOf(listen)}`, adminListen, firstKey?.created, options.config);
+  const code = await stopped;
   await admin.close();
   await observer.close();
   return code;
@@ -106,13 +115,7 @@ function untilStopped(gateway: Gateway, observer: Observer, log: ProcessLog): Pr
 }
 
 /** Says where it listens and what to try; on standard error, since standard output may be the access log's. */
-function announce(
-  listen: ListenConfig,
-  admin: ListenConfig,
-  createdKey: string | undefined,
-  config: string | undefined,
-): void {
-  const url = `http://${addressOf(listen)}`;
+function announce(url: string, admin: ListenConfig, createdKey: string | undefined, config: string | undefined): void {
   const lines = [`Sluice listens on ${url} (admin: http://${addressOf(admin)})`];
   if (config === undefined) {
     const key = createdKey ?? "YOUR_KEY";
