@@ -35,7 +35,7 @@ export interface ServerConfig {
   readonly headersTimeoutMs: number;
   /** From the first byte of a request to the last byte of its body. */
   readonly requestTimeoutMs: number;
-  /** An idle keep-alive connection lives this long. */
+  /** So long lives a connection that is idle, or whose client takes nothing of its answer. */
   readonly keepAliveTimeoutMs: number;
   /** Open connections a worker takes; more are closed at once. */
   readonly maxConnections: number;

@@ -56,6 +56,6 @@ export function endEarly(response: ServerResponse): void {
 }
 
 /** The HTTP/2 stream of an answer; undefined on HTTP/1.1. */
-function http2Stream(response: ServerResponse | Http2ServerResponse): ServerHttp2Stream | undefined {
+export function http2Stream(response: ServerResponse | Http2ServerResponse): ServerHttp2Stream | undefined {
   return "stream" in response ? response.stream : undefined;
 }

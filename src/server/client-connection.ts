@@ -9,7 +9,11 @@ import type { SluiceError } from "../lib/errors.ts";
 const LINGER_MS = 1_000;
 
 /** What a connection needs of its socket, be it a TLS one or not. */
-export type ClientSocket = Duplex & { readonly bytesRead?: number };
+export type ClientSocket = Duplex & {
+  readonly bytesRead?: number;
+  readonly alpnProtocol?: string | false | null;
+  setTimeout(timeoutMs: number): unknown;
+};
 
 export class ClientConnection implements ExchangeCarrier {
   readonly #exchanges = new Set<Exchange>();
@@ -17,6 +21,7 @@ export class ClientConnection implements ExchangeCarrier {
   #idleSince = performance.now();
   #bytesRead = 0;
   #refusal: SluiceError | undefined;
+  #clientIsWatched = false;
   /** An answer is out whose request has not ended: nothing can follow it. */
   #answeredEarly = false;
 
@@ -65,6 +70,18 @@ export class ClientConnection implements ExchangeCarrier {
       return false;
     }
     return this.#idleSince <= longAgo || (this.#idleSince <= time && this.#bytesRead === this.#socket.bytesRead);
+  }
+
+  /**
+   * Lets node close the connection (by its `timeout` event) when its client takes nothing of what waits for it for
+   * `timeoutMs`. Such clients are rare: a timer for every connection would be moved with every chunk.
+   */
+  watchClient(timeoutMs: number): void {
+    const waits = this.#socket.writableLength > 0;
+    if (waits !== this.#clientIsWatched) {
+      this.#clientIsWatched = waits;
+      this.#socket.setTimeout(waits ? timeoutMs : 0);
+    }
   }
 
   /** What came is not, or not yet, a request. The answers before it are given first, then the connection ends. */

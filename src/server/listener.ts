@@ -4,11 +4,18 @@
  * a limit in size and time.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from "node:http2";
+import {
+  constants,
+  createSecureServer,
+  type Http2SecureServer,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from "node:http2";
 import type { Duplex } from "node:stream";
 import type { ListenConfig, ServerConfig } from "../config/snapshot.ts";
 import type { Exchange } from "../engine/exchange.ts";
 import { SluiceError } from "../lib/errors.ts";
+import { http2Stream } from "./answer-end.ts";
 import { ClientConnection, type ClientSocket } from "./client-connection.ts";
 
 /** How often the timeouts of idle and slow connections are looked at. */
@@ -19,7 +26,10 @@ type OnRequest = (request: IncomingMessage, response: ServerResponse) => Exchang
 
 export class Listener {
   readonly #server: Server | Http2SecureServer;
+  /** Of HTTP/1. */
   readonly #connections = new Map<Duplex, ClientConnection>();
+  /** Of HTTP/2. */
+  readonly #sessions = new Set<ServerHttp2Session>();
   readonly #config: ServerConfig;
   readonly #sweeper: NodeJS.Timeout;
   #tls: ServerConfig["tls"];
@@ -42,15 +52,15 @@ export class Listener {
       this.#refuseTunnel(request, socket);
     });
     server.on("session", (session: ServerHttp2Session) => {
-      session.setTimeout(config.keepAliveTimeoutMs, () => {
-        session.close();
-      });
+      this.#sessionBegan(session);
     });
     server.on(config.tls === undefined ? "connection" : "secureConnection", (socket: ClientSocket) => {
-      this.#connected(socket);
+      if (socket.alpnProtocol !== "h2") {
+        this.#connected(socket);
+      }
     });
     this.#sweeper = setInterval(() => {
-      this.#closeLongIdle();
+      this.#sweep();
     }, CHECK_INTERVAL_MS).unref();
   }
 
@@ -85,6 +95,9 @@ export class Listener {
     for (const socket of this.#connections.keys()) {
       socket.destroy();
     }
+    for (const session of this.#sessions) {
+      session.destroy();
+    }
   }
 
   /** Uses another certificate from the next connection on. */
@@ -104,11 +117,23 @@ export class Listener {
     });
   }
 
+  /** A session on which nothing moves takes no new streams; those under way may end. */
+  #sessionBegan(session: ServerHttp2Session): void {
+    this.#sessions.add(session);
+    session.setTimeout(this.#config.keepAliveTimeoutMs, () => {
+      session.close();
+    });
+    session.once("close", () => {
+      this.#sessions.delete(session);
+    });
+  }
+
   #handle(request: IncomingMessage, response: ServerResponse, onRequest: OnRequest): void {
-    if ("stream" in response) {
+    const stream = http2Stream(response);
+    if (stream !== undefined) {
       const exchange = onRequest(request, response);
       if (exchange !== undefined) {
-        this.#watchStream(request, response, exchange);
+        this.#watchStream(request, response, exchange, stream);
       }
       return;
     }
@@ -127,15 +152,28 @@ export class Listener {
   }
 
   /** On HTTP/2 a stream is one exchange; the time for a body is not node's matter there. */
-  #watchStream(request: IncomingMessage, response: ServerResponse, exchange: Exchange): void {
+  #watchStream(
+    request: IncomingMessage,
+    response: ServerResponse,
+    exchange: Exchange,
+    stream: ServerHttp2Stream,
+  ): void {
     const timer = setTimeout(() => {
       if (exchange.arriving) {
         exchange.sendError(tooSlow());
       }
     }, this.#config.requestTimeoutMs);
-    response.once("close", () => {
+    // node says that an answer is finished whenever its stream is closed, by whom and how ever
+    response.prependOnceListener("finish", () => {
       clearTimeout(timer);
-      exchange.clientLeft();
+      if (!response.writableEnded || stream.rstCode !== constants.NGHTTP2_NO_ERROR) {
+        exchange.clientLeft();
+      }
+    });
+    stream.setTimeout(this.#config.keepAliveTimeoutMs, () => {
+      if (stream.writableLength > 0) {
+        stream.close(constants.NGHTTP2_CANCEL);
+      }
     });
     request.once("end", () => {
       clearTimeout(timer);
@@ -164,12 +202,14 @@ export class Listener {
   }
 
   /** Node's own timer for this would be moved twice a request; one look a second at all connections costs less. */
-  #closeLongIdle(): void {
+  #sweep(): void {
     const { keepAliveTimeoutMs, headersTimeoutMs } = this.#config;
     const oldest = performance.now() - keepAliveTimeoutMs;
     for (const [socket, connection] of this.#connections) {
       if (connection.idleAt(oldest, oldest - headersTimeoutMs)) {
         socket.destroy();
+      } else {
+        connection.watchClient(keepAliveTimeoutMs);
       }
     }
   }
@@ -182,7 +222,8 @@ function plainServer(config: ServerConfig): Server {
 function limits(config: ServerConfig): object {
   return {
     maxHeaderSize: config.maxHeaderBytes,
-    headersTimeout: config.headersTimeoutMs,
+    // node wants it so; the header is a part of the request
+    headersTimeout: Math.min(config.headersTimeoutMs, config.requestTimeoutMs),
     requestTimeout: config.requestTimeoutMs,
     keepAliveTimeout: 0,
     connectionsCheckingInterval: CHECK_INTERVAL_MS,

@@ -25,7 +25,9 @@ export const serverSchema = section({
     .describe("Largest request header"),
   headersTimeout: duration.prefault("15s").describe("From connection to the end of the request's header"),
   requestTimeout: duration.prefault("2m").describe("From a request's first byte to the last of its body"),
-  keepAliveTimeout: duration.prefault("75s").describe("How long an idle connection is kept"),
+  keepAliveTimeout: duration
+    .prefault("75s")
+    .describe("How long a connection is kept that is idle, or whose client takes nothing of its answer"),
   maxConnections: integer(1, 1_000_000)
     .prefault(20_000)
     .describe("Open client connections, a worker; more are closed at once"),
