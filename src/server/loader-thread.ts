@@ -2,6 +2,7 @@
  * Entry of the loader thread: reads, checks and watches the configuration, so that the main thread never waits for a
  * large file. It owns the name table and the directory of keys; workers learn of new names before anything refers to them.
  */
+import { createSecureContext } from "node:tls";
 import { parentPort, workerData } from "node:worker_threads";
 import { DirectoryWriter } from "../directory/writer.ts";
 import type { DirectoryEntry } from "../directory/table.ts";
@@ -71,6 +72,7 @@ async function publish(snapshot: Snapshot, warnings: readonly string[], startedA
 
 /** Compiles once here, so that a snapshot which does not compile never reaches a worker. */
 function dryRun(snapshot: Snapshot): void {
+  requireUsableTls(snapshot);
   const unused = { send: () => ({ abort() {}, pause() {}, resume() {} }), close: () => Promise.resolve() };
   const steps = compileEngine(snapshot, {
     nameId: (name) => names.find(name),
@@ -78,6 +80,18 @@ function dryRun(snapshot: Snapshot): void {
   });
   while (steps.next().done !== true) {
     // nothing else runs on this thread that would have to wait
+  }
+}
+
+/** While a certificate and its key are renewed one after the other, for a moment they do not belong together. */
+function requireUsableTls({ server: { tls } }: Snapshot): void {
+  try {
+    if (tls !== undefined) {
+      createSecureContext(tls);
+    }
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`server.tls: certificate and key cannot be used together: ${reason}`, { cause: error });
   }
 }
 

@@ -99,6 +99,7 @@ async function compile(snapshot: SharedSnapshot): Promise<void> {
 
 function* compileShared(snapshot: SharedSnapshot): Generator<undefined, Engine> {
   const decoded = yield* decodeSnapshot(snapshot.parts);
+  listener.renewTls(decoded.server.tls);
   return yield* compileEngine(decoded, compileServices);
 }
 
