@@ -9,7 +9,7 @@ import {
   timeoutError,
   type AttemptFailure,
 } from "./attempt-failure.ts";
-import { encodeAttempt, type EncodedAttempt } from "./encode-request.ts";
+import { encodeAttempt, type RequestEncoding } from "./encode-request.ts";
 import type { Endpoint } from "./engine.ts";
 import { ErrorAnswer } from "./error-answer.ts";
 import type { Clock, ModelCall } from "./model-call.ts";
@@ -39,7 +39,7 @@ export class Attempt implements UpstreamHandler {
   readonly call: ModelCall;
   readonly endpoint: Endpoint;
   /** What of the encoding still matters once the request is sent; its bytes are the connection's. */
-  encoded!: Omit<EncodedAttempt, "request">;
+  encoded!: RequestEncoding;
   #upstream: UpstreamCall | undefined;
   #sink: AnswerSink | undefined;
   #decoder: Decoder | undefined;
@@ -57,7 +57,7 @@ export class Attempt implements UpstreamHandler {
   /** @throws SluiceError when the request cannot be said in the target's dialect; nothing has been sent then */
   start(): void {
     const { call, endpoint } = this;
-    const { request, ...encoded } = encodeAttempt(call, endpoint);
+    const { request, encoded } = encodeAttempt(call, endpoint);
     this.encoded = encoded;
     call.exchange.dropped = encoded.dropped;
     call.exchange.attempt(endpoint, call.serving.model.nameId);

@@ -3,6 +3,7 @@
  * body, the body is the client's bytes with the model name (and `include_usage`) spliced in; otherwise it is parsed,
  * filtered and written again.
  */
+import type { IncomingHttpHeaders } from "node:http";
 import type { Operation } from "../dialects/contract.ts";
 import type { ChatRequest } from "../dialects/form.ts";
 import { SluiceError } from "../lib/errors.ts";
@@ -14,9 +15,14 @@ import type { ModelCall } from "./model-call.ts";
 import { upstreamModelFor } from "./models.ts";
 import { parseJson } from "../lib/json-parse.ts";
 
-/** The upstream request of one attempt. */
+/** The upstream request of one attempt, and what of its encoding matters to the answer. */
 export interface EncodedAttempt {
   readonly request: UpstreamRequest;
+  readonly encoded: RequestEncoding;
+}
+
+/** How a request was encoded. */
+export interface RequestEncoding {
   /** Client and target speak one dialect: the answer's bytes can go through. */
   readonly sameDialect: boolean;
   /** We asked for the usage chunk and the client did not: it is taken out of the stream. */
@@ -41,17 +47,21 @@ export function encodeAttempt(call: ModelCall, endpoint: Endpoint): EncodedAttem
     sameDialect && (target.filters.request === undefined || !hasChatForm(operation))
       ? encodeSameDialect(call, endpoint, upstreamModel)
       : encodeThroughForm(call, endpoint, upstreamModel);
+  const headers = requestHeaders(call, endpoint, sameDialect);
   return {
     request: {
       method: "POST",
       path: endpoint.basePath + path,
-      headers: upstreamHeaders(call, endpoint, sameDialect),
+      fixedHeaders: fixedHeadersFor(endpoint, headers),
+      headers,
       body: body.bytes,
     },
-    sameDialect,
-    usageInjected: body.usageInjected,
-    includeUsage: body.includeUsage,
-    dropped: body.dropped,
+    encoded: {
+      sameDialect,
+      usageInjected: body.usageInjected,
+      includeUsage: body.includeUsage,
+      dropped: body.dropped,
+    },
   };
 }
 
@@ -125,38 +135,40 @@ function encodeThroughForm(call: ModelCall, endpoint: Endpoint, upstreamModel: s
   };
 }
 
-/** Headers of the endpoint, the request's identity, and what belongs to the protocol that both sides speak. */
-function upstreamHeaders(call: ModelCall, endpoint: Endpoint, sameDialect: boolean): readonly string[] {
+/** The request's identity, and what belongs to the protocol that both sides speak. */
+function requestHeaders(call: ModelCall, endpoint: Endpoint, sameDialect: boolean): string[] {
   const { headers: client, requestId } = call.exchange;
-  const headers = [...endpoint.headers, "x-request-id", requestId];
-  for (const name of ["traceparent", "tracestate"]) {
-    const value = client[name];
-    if (typeof value === "string") {
-      headers.push(name, value);
-    }
-  }
+  const headers = ["x-request-id", requestId];
+  pushIfGiven(headers, client, "traceparent");
+  pushIfGiven(headers, client, "tracestate");
   if (call.answerKind === "stream") {
     headers.push("accept", "text/event-stream");
   }
   if (sameDialect) {
     for (const name of endpoint.target.dialect.target.forwardedHeaders) {
-      const value = client[name];
-      if (typeof value === "string") {
-        setHeader(headers, name, value);
-      }
+      pushIfGiven(headers, client, name);
     }
   }
   return headers;
 }
 
-function setHeader(headers: string[], name: string, value: string): void {
-  for (let index = 0; index < headers.length; index += 2) {
-    if (headers[index] === name) {
-      headers[index + 1] = value;
-      return;
+function pushIfGiven(headers: string[], client: IncomingHttpHeaders, name: string): void {
+  const value = client[name];
+  if (typeof value === "string") {
+    headers.push(name, value);
+  }
+}
+
+/** The endpoint's own headers, without those that the client's take the place of (`anthropic-version`). */
+function fixedHeadersFor(endpoint: Endpoint, headers: readonly string[]): readonly string[] {
+  const isGiven = (name: string): boolean => headers.some((other, index) => index % 2 === 0 && other === name);
+  const { headers: fixed } = endpoint;
+  for (let index = 0; index < fixed.length; index += 2) {
+    if (isGiven(fixed[index]!)) {
+      return fixed.filter((_, place) => !isGiven(fixed[place - (place % 2)]!));
     }
   }
-  headers.push(name, value);
+  return fixed;
 }
 
 function isObject(value: unknown): value is JsonObject {

@@ -107,7 +107,7 @@ export class Exchange implements RequestView {
     lease.hold();
     this.services = services;
     this.dialect = dialect;
-    response.once("finish", () => {
+    response.on("finish", () => {
       this.#finish(this.#outcome, response.statusCode);
     });
   }

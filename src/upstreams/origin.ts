@@ -9,7 +9,12 @@ export interface UpstreamRequest {
   readonly method: "GET" | "POST";
   /** Path and query. */
   readonly path: string;
-  /** Names and values, alternating. Content-Length is added by the pool. */
+  /**
+   * Names and values, alternating: the same list for every request to an endpoint, so that it is made into text only
+   * once. Content-Length is added by the pool.
+   */
+  readonly fixedHeaders: readonly string[];
+  /** Names and values, alternating: those of this request. */
   readonly headers: readonly string[];
   readonly body: Buffer | null;
 }

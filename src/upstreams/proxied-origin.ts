@@ -47,7 +47,7 @@ class ProxiedOrigin implements Origin {
         origin: this.#url,
         method: request.method,
         path: request.path,
-        headers: request.headers as string[],
+        headers: [...request.fixedHeaders, ...request.headers],
         body: request.body,
       },
       call,

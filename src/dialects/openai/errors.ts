@@ -81,15 +81,17 @@ export function decodeDisguisedError(body: Buffer): UpstreamError | undefined {
 
 const OPEN_BRACE = 123;
 const OPEN_BRACKET = 91;
-const MARKS = ['"error', '"base_resp"', '"detail"', '"code"'].map((mark) => Buffer.from(mark));
+const MARKS = ['"error', '"base_resp"', '"detail"', '"code"'];
 
 function firstByte(body: Buffer): number | undefined {
   for (const byte of body) if (byte > 32) return byte;
   return undefined;
 }
 
+/** Searching a string is several times as fast as searching a buffer. */
 function mentionsError(body: Buffer): boolean {
-  return MARKS.some((mark) => body.includes(mark));
+  const text = body.toString("latin1");
+  return MARKS.some((mark) => text.includes(mark));
 }
 
 function parse(body: Buffer): JsonValue | undefined {

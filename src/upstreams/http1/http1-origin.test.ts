@@ -13,7 +13,13 @@ interface Answer {
   failure: UpstreamFailure | undefined;
 }
 
-const POST: UpstreamRequest = { method: "POST", path: "/v1", headers: ["x-a", "1"], body: Buffer.from("hello") };
+const POST: UpstreamRequest = {
+  method: "POST",
+  path: "/v1",
+  fixedHeaders: ["x-b", "2"],
+  headers: ["x-a", "1"],
+  body: Buffer.from("hello"),
+};
 
 function call(origin: Origin, request: UpstreamRequest = POST): Promise<Answer> {
   const answer: Answer = { status: 0, body: "", failure: undefined };

@@ -312,16 +312,31 @@ class Http1Call implements UpstreamCall, UpstreamHandler {
 // oxlint-disable-next-line no-control-regex -- control characters would let a value end the header (RFC 9110 section 5.5)
 const UNSAFE_IN_HEAD = /[\0-\x08\x0a-\x1f\x7f]|[^\0-\xff]/;
 
+const fixedHeaderTexts = new WeakMap<readonly string[], string>();
+
 /** @throws TypeError if a header or the path holds what would break out of its line */
 function requestHead(request: UpstreamRequest, host: string): string {
-  let head = `${request.method} ${request.path} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n`;
-  const { headers } = request;
+  const { method, path, fixedHeaders, headers, body } = request;
+  let fixed = fixedHeaderTexts.get(fixedHeaders);
+  if (fixed === undefined) {
+    fixed = headerText(fixedHeaders);
+    fixedHeaderTexts.set(fixedHeaders, fixed);
+  }
+  if (UNSAFE_IN_HEAD.test(path)) {
+    throw new TypeError("the path holds characters that HTTP does not allow");
+  }
+  const start = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n`;
+  return `${start}${fixed}${headerText(headers)}content-length: ${body?.length ?? 0}\r\n\r\n`;
+}
+
+function headerText(headers: readonly string[]): string {
+  let text = "";
   for (let index = 0; index < headers.length; index += 2) {
     const value = headers[index + 1]!;
     if (UNSAFE_IN_HEAD.test(value)) {
       throw new TypeError(`the header ${headers[index]} holds characters that HTTP does not allow`);
     }
-    head += `${headers[index]}: ${value}\r\n`;
+    text += `${headers[index]}: ${value}\r\n`;
   }
-  return `${head}content-length: ${request.body?.length ?? 0}\r\n\r\n`;
+  return text;
 }

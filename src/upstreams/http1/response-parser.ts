@@ -5,14 +5,15 @@
 import type { IncomingHttpHeaders } from "node:http";
 
 const MAX_HEAD_BYTES = 64 * 1024;
+const USUAL_HEAD_BYTES = 4 * 1024;
 /** A chunk's size line with its extensions, and all trailers together. */
 const MAX_LINE_BYTES = 4 * 1024;
 const MAX_TRAILER_BYTES = 16 * 1024;
 const END_OF_HEAD = Buffer.from("\r\n\r\n");
 const STATUS_LINE = /^HTTP\/1\.([01]) (\d{3})(?: [\t\x20-\x7e\x80-\xff]*)?$/;
 const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-// oxlint-disable-next-line no-control-regex -- control characters are what must not be in a value (RFC 9110 section 5.5)
-const FORBIDDEN_IN_VALUE = /[\0-\x08\x0a-\x1f\x7f]/;
+// oxlint-disable-next-line no-control-regex -- control characters must not be in a head (RFC 9110 section 5.5), nor line ends other than CRLF
+const FORBIDDEN_IN_HEAD = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n/;
 const CONTENT_LENGTH = /^\d{1,15}$/;
 const CR = 13;
 const LF = 10;
@@ -44,11 +45,6 @@ export class ResponseParser {
 
   constructor(receiver: ResponseReceiver) {
     this.#receiver = receiver;
-  }
-
-  /** Something of a response has been read. */
-  get begun(): boolean {
-    return this.#state !== "head" || this.#held !== undefined;
   }
 
   /** Makes the parser ready for the next response on the same connection. */
@@ -108,10 +104,13 @@ export class ResponseParser {
   #head(chunk: Buffer, at: number): number {
     const held = this.#held;
     if (held === undefined) {
-      const end = chunk.indexOf(END_OF_HEAD, at);
-      if (end >= 0) {
-        this.#readHead(chunk.toString("latin1", at, end), end + 4 < chunk.length);
-        return end + 4;
+      // most heads lie in one chunk; a string is searched faster than a buffer, and the head becomes one anyway
+      const text = chunk.toString("latin1", at, Math.min(chunk.length, at + USUAL_HEAD_BYTES));
+      const length = text.indexOf("\r\n\r\n");
+      if (length >= 0) {
+        const end = at + length + 4;
+        this.#readHead(text.slice(0, length), end < chunk.length);
+        return end;
       }
     }
     const all = held === undefined ? chunk.subarray(at) : Buffer.concat([held, chunk.subarray(at)]);
@@ -133,13 +132,13 @@ export class ResponseParser {
   }
 
   #readHead(head: string, moreFollows: boolean): void {
-    const lines = head.split("\r\n");
-    const match = STATUS_LINE.exec(lines[0] ?? "");
+    const statusLineEnd = head.indexOf("\r\n");
+    const match = STATUS_LINE.exec(statusLineEnd < 0 ? head : head.slice(0, statusLineEnd));
     if (match === null) {
       throw new ResponseSyntaxError("what came is not HTTP/1.x");
     }
     const status = Number(match[2]);
-    const headers = parseHeaders(lines);
+    const headers = parseHeaders(head, statusLineEnd);
     if (status < 200) {
       if (status === 101) {
         throw new ResponseSyntaxError("the upstream switched protocols without being asked");
@@ -288,16 +287,19 @@ export class ResponseParser {
   }
 }
 
-function parseHeaders(lines: readonly string[]): IncomingHttpHeaders {
+/** @param at where the status line ends, -1 if nothing follows it */
+function parseHeaders(head: string, at: number): IncomingHttpHeaders {
   const headers: Record<string, string> = Object.create(null) as Record<string, string>;
-  for (let index = 1; index < lines.length; index++) {
-    const line = lines[index]!;
+  if (FORBIDDEN_IN_HEAD.test(head)) {
+    throw new ResponseSyntaxError("the response has a malformed header");
+  }
+  for (let lineEnd = at; lineEnd >= 0;) {
+    const start = lineEnd + 2;
+    lineEnd = head.indexOf("\r\n", start);
+    const line = head.slice(start, lineEnd < 0 ? head.length : lineEnd);
     const colon = line.indexOf(":");
-    const name = line.slice(0, Math.max(colon, 0)).toLowerCase();
+    const name = headerName(line.slice(0, Math.max(colon, 0)));
     const value = line.slice(colon + 1).trim();
-    if (!HEADER_NAME.test(name) || FORBIDDEN_IN_VALUE.test(value)) {
-      throw new ResponseSyntaxError("the response has a malformed header");
-    }
     const before = headers[name];
     if (before === undefined) {
       headers[name] = value;
@@ -310,6 +312,25 @@ function parseHeaders(lines: readonly string[]): IncomingHttpHeaders {
     }
   }
   return headers;
+}
+
+/** Names as they were sent to names in lower case: upstreams send the same ones over and over. */
+const knownNames = new Map<string, string>();
+const MAX_KNOWN_NAMES = 1_000;
+
+function headerName(sent: string): string {
+  const known = knownNames.get(sent);
+  if (known !== undefined) {
+    return known;
+  }
+  if (!HEADER_NAME.test(sent)) {
+    throw new ResponseSyntaxError("the response has a malformed header");
+  }
+  const name = sent.toLowerCase();
+  if (knownNames.size < MAX_KNOWN_NAMES) {
+    knownNames.set(sent, name);
+  }
+  return name;
 }
 
 /** The value of a hexadecimal digit, or -1. */
