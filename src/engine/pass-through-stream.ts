@@ -50,6 +50,9 @@ export class PassThroughStream implements AnswerSink {
   data(chunk: Buffer): void {
     this.#attempt.call.deadlines.touch();
     this.#splitter.push(chunk, this.#onEvent);
+    if (this.#failed) {
+      return;
+    }
     this.#forward();
     if (this.#ended) {
       this.#finish();
@@ -63,11 +66,11 @@ export class PassThroughStream implements AnswerSink {
     const rest = unterminatedEvent(this.#splitter.pending);
     if (rest !== undefined) {
       this.#onEvent(rest, 0, rest.length);
-      this.#forward();
     }
     if (this.#failed) {
       return;
     }
+    this.#forward();
     if (this.#complete) {
       this.#finish();
     } else if (!this.broken(brokenStream())) {
@@ -85,6 +88,7 @@ export class PassThroughStream implements AnswerSink {
     if (this.#held !== undefined) {
       return false;
     }
+    this.#forward();
     this.abandoned();
     this.#attempt.breakOff();
     this.#exchange.sendError(error);
