@@ -9,6 +9,7 @@ import { connect, type Socket } from "node:net";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startSimulator, type Simulator } from "../src/simulate/simulator.ts";
+import { closed } from "./raw-upstream.ts";
 import { Cleanups, startGateway, testKey, until, type RunningGateway } from "./harness.ts";
 
 const ABORTS = 2_000;
@@ -96,7 +97,7 @@ function isWhole(text: string, stream: boolean): boolean {
 
 async function ended(socket: Socket): Promise<void> {
   socket.end();
-  await Promise.race([once(socket, "close"), sleep(2000)]);
+  await Promise.race([closed(socket), sleep(2000)]);
   socket.destroy();
 }
 

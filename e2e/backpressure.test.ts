@@ -1,7 +1,6 @@
 /** A client that reads slowly makes the upstream wait: memory stays bounded, and slowness is nobody's silence. */
 import assert from "node:assert/strict";
 import { randomBytes, randomUUID } from "node:crypto";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { after, before, test } from "node:test";
@@ -10,7 +9,7 @@ import { gzipSync } from "node:zlib";
 import { cannedStream } from "./canned.ts";
 import { Cleanups } from "./harness.ts";
 import { startRawWorld, type Pair, type RawWorld } from "./raw-world.ts";
-import { chunk, LAST_CHUNK, streamHead } from "./raw-upstream.ts";
+import { chunk, closed, LAST_CHUNK, streamHead } from "./raw-upstream.ts";
 
 const MIB = 1024 * 1024;
 const PIECE = "x".repeat(64 * 1024);
@@ -37,12 +36,20 @@ function residentBytes(): number {
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
 }
 
+async function drained(socket: Socket): Promise<void> {
+  await new Promise<void>((resolve) => {
+    socket.once("drain", () => {
+      resolve();
+    });
+  });
+}
+
 /** Writes parts as fast as the gateway takes them, and counts what it took. */
 async function pour(socket: Socket, parts: Iterable<string | Buffer>, took: (bytes: number) => void): Promise<void> {
   for (const part of parts) {
     if (socket.destroyed) return;
     took(part.length);
-    if (!socket.write(part)) await Promise.race([once(socket, "drain"), once(socket, "close")]);
+    if (!socket.write(part)) await Promise.race([drained(socket), closed(socket)]);
   }
 }
 
@@ -127,7 +134,7 @@ for (const { name, pair, pieces, parts } of CASES) {
       received += bytes.length;
       tail = (tail + bytes.toString("latin1")).slice(-400);
     });
-    await once(client, "close");
+    await closed(client);
     clearInterval(sampler);
     assert.ok(received > pieces * PIECE.length, `${received} bytes came`);
     assert.match(tail, pair.client === "openai" ? /\[DONE\]\n\n\r\n0\r\n\r\n$/ : /message_stop"\}\n\n\r\n0\r\n\r\n$/);

@@ -9,7 +9,7 @@ import type { UsageEntry } from "../src/ledger/entry.ts";
 import { CANNED_USAGE, cannedAnswer, cannedStream } from "./canned.ts";
 import { Cleanups } from "./harness.ts";
 import { nameOf, PAIRS, startRawWorld, type Pair, type RawWorld } from "./raw-world.ts";
-import { chunk, says, streamHead, wholeAnswer, type RawRequest, type Script } from "./raw-upstream.ts";
+import { chunk, closed, says, streamHead, wholeAnswer, type RawRequest, type Script } from "./raw-upstream.ts";
 
 let world: RawWorld;
 const cleanups = new Cleanups();
@@ -119,7 +119,7 @@ async function leave(pair: Pair, moment: Moment, how: (socket: Socket) => void):
   await (moment.seen === undefined ? sleep(30) : seen.promise);
   const leftAt = performance.now();
   how(client);
-  if (!socket.destroyed) await once(socket, "close");
+  await closed(socket);
   const ms = performance.now() - leftAt;
   assert.ok(ms < 1000, `the upstream was closed after ${ms} ms`);
   client.destroy();

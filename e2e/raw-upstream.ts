@@ -154,3 +154,13 @@ export function saysAndCloses(...parts: readonly (string | Buffer)[]): Script {
     request.socket.end();
   };
 }
+
+/** Waits until the socket is closed, by an error or without one. */
+export async function closed(socket: Socket): Promise<void> {
+  if (socket.closed) return;
+  await new Promise<void>((resolve) => {
+    socket.once("close", () => {
+      resolve();
+    });
+  });
+}
