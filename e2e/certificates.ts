@@ -15,8 +15,8 @@ export interface Authority {
   /** Its own certificate, in a file for NODE_EXTRA_CA_CERTS. */
   readonly file: string;
   readonly cert: string;
-  /** Makes a certificate for localhost and 127.0.0.1. */
-  issue(commonName: string): Certificate;
+  /** Makes a certificate for these names; localhost and 127.0.0.1 if none are given. */
+  issue(commonName: string, names?: string): Certificate;
   remove(): void;
 }
 
@@ -29,11 +29,11 @@ export function createAuthority(): Authority {
   };
   const read = (name: string): string => readFileSync(join(directory, name), "utf8");
   openssl("req", "-x509", ...NEW_KEY, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=Test CA");
-  writeFileSync(join(directory, "extensions"), "subjectAltName=DNS:localhost,DNS:*.example.com,IP:127.0.0.1\n");
   return {
     file: join(directory, "ca.pem"),
     cert: read("ca.pem"),
-    issue(commonName) {
+    issue(commonName, names = "DNS:localhost,IP:127.0.0.1") {
+      writeFileSync(join(directory, "extensions"), `subjectAltName=${names}\n`);
       openssl("req", ...NEW_KEY, "-keyout", "server.key", "-out", "server.csr", "-subj", `/CN=${commonName}`);
       const signing = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "extensions"];
       openssl("x509", "-req", "-in", "server.csr", "-out", "server.pem", ...signing);

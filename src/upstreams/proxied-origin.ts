@@ -130,6 +130,8 @@ const CONNECT_CODES = new Set([
   "EADDRNOTAVAIL",
   "ECONNABORTED",
   "EPROTO",
+  // the proxy refused to open a tunnel; what we abort ourselves never comes here
+  "UND_ERR_ABORTED",
 ]);
 
 function failureKind(error: Error): UpstreamFailureKind {
