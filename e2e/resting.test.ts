@@ -114,22 +114,25 @@ describe("what rests", { concurrency: 12 }, () => {
     }
   });
 
-  for (const [name, status] of [
-    ["unauthorized", 401],
-    ["forbidden", 403],
-  ] as const) {
-    test(`${status} sends the credential to rest, not the node (20)`, async () => {
-      refuse(name, "one", failure(status));
-      for (let call = 0; call < 20; call++) await askOften(name, 1);
-      assert.deepEqual([hitsWith(name, "one"), hitsWith(name, "two")], [1, 20]);
-    });
-  }
+  test("401 sends the credential to rest, not the node (20)", async () => {
+    refuse("unauthorized", "one", failure(401));
+    for (let call = 0; call < 20; call++) await askOften("unauthorized", 1);
+    assert.deepEqual([hitsWith("unauthorized", "one"), hitsWith("unauthorized", "two")], [1, 20]);
+  });
+
+  test("403 may be about one model: another credential serves, and nothing rests", async () => {
+    refuse("forbidden", "one", failure(403));
+    for (let call = 0; call < 20; call++) await askOften("forbidden", 1);
+    assert.ok(hitsWith("forbidden", "one") >= 8, `${hitsWith("forbidden", "one")} hits`);
+    assert.equal(hitsWith("forbidden", "two"), 20);
+  });
 
   test("a 401 where there is no credential sends nothing to rest (20)", async () => {
     const [shared] = nodesOf.keyless as [RawUpstream];
     shared.answer(async (request) => (carries(request, "one") ? ok(request) : failure(401)(request)));
     const reading = await ask("keyless");
     assert.deepEqual([reading.status, reading.code], [502, "server_error"]);
+    assert.equal(shared.requests.length, 1, "the same endpoint is not asked again");
     await askOften("keyed", 5);
   });
 

@@ -12,8 +12,11 @@ const REFUSED_CREDENTIAL_REST_MS = 60_000;
 const DEFAULT_REST_MS = 1_000;
 
 export interface AttemptFailure {
-  /** The configured cause under which it may be retried; `always`: without being asked; `never`: the caller's mistake. */
-  readonly retryable: RetryCause | "always" | "never";
+  /**
+   * The configured cause under which it may be retried; `elsewhere`: at another endpoint, without being asked; `never`:
+   * the caller's mistake.
+   */
+  readonly retryable: RetryCause | "elsewhere" | "never";
   /** So long rests what `rests` says; 0 for not at all. */
   readonly restMs: number;
   /** `credentialOrNode`: the node where there is no credential. */
@@ -40,9 +43,13 @@ export function connectionFailure(failure: UpstreamFailure): AttemptFailure {
   return ownError(error, "connect");
 }
 
-/** One of the clocks of the attempt ran out. */
+/**
+ * One of the clocks of the attempt ran out. A connection that is not made in time fails by itself: where the clock is
+ * first, the request waited for one of the pool to be free, which is no fault of the node.
+ */
 export function clockFailure(clock: "connect" | "firstToken" | "idle"): AttemptFailure {
-  return ownError(timeoutError(clock), clock === "firstToken" ? "firstTokenTimeout" : "connect");
+  const failure = ownError(timeoutError(clock), clock === "firstToken" ? "firstTokenTimeout" : "connect");
+  return clock === "connect" ? { ...failure, blamesNode: false } : failure;
 }
 
 /** The upstream answered 2xx with something that is no answer. */
@@ -101,7 +108,7 @@ export function upstreamErrorFailure(
 ): AttemptFailure {
   const { status } = error;
   if (status === 401 || status === 403) {
-    return refusedCredential();
+    return refusedCredential(status);
   }
   const answer = (exchange: Exchange): void => {
     const headers = retryAfterMs === undefined ? [] : retryAfter(retryAfterMs);
@@ -128,16 +135,17 @@ export function upstreamErrorFailure(
 
 /**
  * The provider refused our credential. That is no fault of the caller's key, so it is not told 401; and since a
- * vendor's message may quote part of the key, it is not passed on.
+ * vendor's message may quote part of the key, it is not passed on. A 403 may be about the one model that was asked for,
+ * so it does not keep the credential from others.
  */
-function refusedCredential(): AttemptFailure {
+function refusedCredential(status: 401 | 403): AttemptFailure {
   const error = new SluiceError(
     "upstream_error",
     "The model's provider refused the gateway's credential. Tell your platform team; a retry will not help.",
   );
   return {
-    retryable: "always",
-    restMs: REFUSED_CREDENTIAL_REST_MS,
+    retryable: "elsewhere",
+    restMs: status === 401 ? REFUSED_CREDENTIAL_REST_MS : 0,
     rests: "credential",
     blamesNode: false,
     answer: (exchange) => {
@@ -146,17 +154,23 @@ function refusedCredential(): AttemptFailure {
   };
 }
 
+/** A number as these headers have it; vendors write fractions, too. */
+const DELAY = /^\d{1,12}(?:\.\d{1,9})?$/;
+
 /** Milliseconds that `retry-after-ms` or `retry-after` (seconds or an HTTP date) asks for; undefined if neither does. */
 export function retryAfterMsOf(headers: Readonly<Record<string, string | string[] | undefined>>): number | undefined {
-  const exact = Number(headers["retry-after-ms"] ?? Number.NaN);
-  if (exact >= 0) {
-    return exact;
+  const exact = headers["retry-after-ms"];
+  if (typeof exact === "string" && DELAY.test(exact)) {
+    return Number(exact);
   }
   const value = headers["retry-after"];
-  if (typeof value !== "string" || value === "") {
+  if (typeof value !== "string") {
     return undefined;
   }
-  const seconds = Number(value);
-  const ms = Number.isNaN(seconds) ? Date.parse(value) - Date.now() : seconds * 1000;
+  if (DELAY.test(value)) {
+    return Number(value) * 1000;
+  }
+  // a date has letters; what is a number of another kind is none that was meant
+  const ms = /[A-Za-z]{3}/.test(value) ? Date.parse(value) - Date.now() : Number.NaN;
   return Number.isNaN(ms) ? undefined : Math.max(0, ms);
 }

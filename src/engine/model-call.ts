@@ -180,6 +180,9 @@ export class ModelCall implements Abortable {
     this.#attempt = undefined;
     this.#failure = failure;
     this.#learn(endpoint, failure);
+    if (failure.retryable === "elsewhere") {
+      this.#choice.exclude(endpoint);
+    }
     if (this.#mayRetry && this.#isRetryable(failure) && this.exchange.hits < this.#first.maxHits) {
       this.#next();
     } else {
@@ -188,7 +191,7 @@ export class ModelCall implements Abortable {
   }
 
   #isRetryable({ retryable }: AttemptFailure): boolean {
-    return retryable === "always" || (retryable !== "never" && this.#first.retryOn.has(retryable));
+    return retryable === "elsewhere" || (retryable !== "never" && this.#first.retryOn.has(retryable));
   }
 
   #next(): void {
