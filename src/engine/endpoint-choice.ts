@@ -3,7 +3,7 @@
  * models'; when all were tried, the same again. What rests is left out while it rests.
  */
 import type { Cooldowns } from "../balancing/cooldowns.ts";
-import type { CompiledModel, Endpoint } from "./engine.ts";
+import type { CompiledModel, CompiledTarget, Endpoint } from "./engine.ts";
 
 /** A user model that may serve a call, and the name it goes by: the client's, or a fallback's. */
 export interface ServingModel {
@@ -23,7 +23,7 @@ export class EndpointChoice {
   readonly #models: readonly ServingModel[];
   readonly #cooldowns: Cooldowns;
   readonly #tried = new Set<Endpoint>();
-  readonly #unfit = new Set<Endpoint>();
+  readonly #excluded = new Set<Endpoint | CompiledTarget>();
 
   /** @param models in the order in which they are to serve */
   constructor(models: readonly ServingModel[], cooldowns: Cooldowns) {
@@ -45,9 +45,9 @@ export class EndpointChoice {
     );
   }
 
-  /** The request cannot be said in this endpoint's dialect. */
-  exclude(endpoint: Endpoint): void {
-    this.#unfit.add(endpoint);
+  /** Leaves an endpoint, or all of a target's, out for the rest of the call. */
+  exclude(what: Endpoint | CompiledTarget): void {
+    this.#excluded.add(what);
   }
 
   /** Milliseconds until the first endpoint has rested, at least 1; Infinity if there is none that can take the request. */
@@ -57,7 +57,7 @@ export class EndpointChoice {
     for (const { model } of this.#models) {
       for (const group of model.priorities) {
         for (const endpoint of group.endpoints) {
-          if (!this.#unfit.has(endpoint)) {
+          if (!this.#isExcluded(endpoint)) {
             earliest = Math.min(earliest, toldToRestUntil(endpoint, cooldowns));
           }
         }
@@ -66,13 +66,17 @@ export class EndpointChoice {
     return Math.max(1, earliest - Date.now());
   }
 
+  #isExcluded(endpoint: Endpoint): boolean {
+    return this.#excluded.has(endpoint) || this.#excluded.has(endpoint.target);
+  }
+
   #choose(tried: "untried" | "tried", isAwake: (endpoint: Endpoint) => boolean): Choice | undefined {
     const again = tried === "tried";
     if (again && this.#tried.size === 0) {
       return undefined;
     }
     const usable = (endpoint: Endpoint): boolean =>
-      this.#tried.has(endpoint) === again && !this.#unfit.has(endpoint) && isAwake(endpoint);
+      this.#tried.has(endpoint) === again && !this.#isExcluded(endpoint) && isAwake(endpoint);
     for (const { model, name } of this.#models) {
       for (const group of model.priorities) {
         const endpoint = group.pick(usable);

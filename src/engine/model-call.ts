@@ -98,7 +98,7 @@ export class ModelCall implements Abortable {
   readonly #choice: EndpointChoice;
   #attempt: Attempt | undefined;
   #failure: AttemptFailure | undefined;
-  /** Why an endpoint cannot take the request. */
+  /** Why a target cannot take the request. */
   #refusal: SluiceError | undefined;
   #backoff: NodeJS.Timeout | undefined;
   #round = 0;
@@ -215,9 +215,9 @@ export class ModelCall implements Abortable {
     } catch (error) {
       this.#attempt = undefined;
       if (isSluiceError(error)) {
-        // the request cannot be said in this target's dialect; another target may take it
+        // the request cannot be said in this target's dialect, at none of its nodes; another target may take it
         this.#refusal = error;
-        this.#choice.exclude(choice.endpoint);
+        this.#choice.exclude(choice.endpoint.target);
         this.#next();
       } else {
         this.finished();
