@@ -1,15 +1,27 @@
 /** Streams that are odd or broken on the wire: what can be understood is, everything else is an error, and none looks whole. */
-import { after, before } from "node:test";
+import assert from "node:assert/strict";
+import type { Socket } from "node:net";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { brotliCompressSync, gzipSync } from "node:zlib";
-import { Cleanups } from "./harness.ts";
-import { startRawWorld, type RawWorld } from "./raw-world.ts";
-import { chunk, says, saysAndCloses, streamHead, wholeAnswer, wholeStream } from "./raw-upstream.ts";
+import { Cleanups, until } from "./harness.ts";
+import { PAIRS, startRawWorld, type Pair, type RawWorld } from "./raw-world.ts";
+import {
+  chunk,
+  LAST_CHUNK,
+  says,
+  saysAndCloses,
+  streamHead,
+  wholeAnswer,
+  wholeStream,
+  type Script,
+} from "./raw-upstream.ts";
 import { answer, events, parts, testCases, untilClose, type WireCase } from "./wire-cases.ts";
 
 let world: RawWorld;
 const cleanups = new Cleanups();
 before(async () => {
-  world = await startRawWorld(cleanups);
+  world = await startRawWorld(cleanups, { timeouts: { firstToken: "2s", idle: "2s", total: "5s" } });
 });
 after(async () => {
   await cleanups.run();
@@ -150,3 +162,30 @@ const STREAMS: readonly WireCase[] = [
 ];
 
 testCases("stream", STREAMS, () => world);
+
+test("a connection whose answer ends late is used again, one whose answer never ends is closed", async () => {
+  const checkPair = async (pair: Pair): Promise<void> => {
+    const { target } = pair;
+    const sockets: Socket[] = [];
+    const late: Script = async ({ socket }) => {
+      sockets.push(socket);
+      socket.write(streamHead() + chunk(events(target)).toString());
+      await sleep(700);
+      socket.write(LAST_CHUNK);
+    };
+    const never: Script = ({ socket }) => {
+      sockets.push(socket);
+      socket.write(streamHead() + chunk(events(target)).toString());
+    };
+    for (const script of [late, late, never]) {
+      const { reading } = await world.call(pair, true, script);
+      assert.deepEqual([reading.complete, reading.cut], [true, false]);
+      assert.ok(reading.ms < 600, `the client does not wait for it, but ${reading.ms} ms`);
+      await sleep(900);
+    }
+    assert.equal(new Set(sockets).size, 1, "one connection carried all three");
+    await until("it is given up after a while", () => (sockets[0]?.closed === true ? true : undefined), 2000);
+  };
+  // one that passes through and one that is converted, to different upstreams
+  await Promise.all(PAIRS.filter(({ client }) => client === "openai").map(checkPair));
+});
