@@ -105,7 +105,9 @@ export class Connection implements ResponseReceiver {
   onEnd(reusable: boolean): void {
     const handler = this.#handler;
     this.#handler = undefined;
-    if (reusable && this.usable) {
+    // an answer to a request that is not all sent: the next request would wait for somebody to read the rest of it
+    const sent = this.#socket.writableLength === 0;
+    if (reusable && sent && this.usable) {
       this.#socket.resume();
       this.#owner.idle(this);
     } else {

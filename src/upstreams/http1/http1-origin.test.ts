@@ -196,9 +196,92 @@ test("a connection that carried more than its answer is not used again", async (
   assert.equal(connections, 3);
 });
 
+test("a connection whose request was answered before it was sent is not used again", async (t) => {
+  let connections = 0;
+  const url = await rawServer(t, (socket) => {
+    connections++;
+    // it never reads what follows, and so would not read another request either
+    socket.pause();
+    socket.write("HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\n\r\nno");
+  });
+  const origin = originAt(t, url);
+  for (let round = 0; round < 2; round++) {
+    assert.equal((await call(origin, { ...POST, body: Buffer.alloc(16_000_000) })).status, 413);
+  }
+  assert.equal(connections, 2);
+});
+
 test("a header that would break out of its line is refused", async (t) => {
   const origin = originAt(t, await rawServer(t, (socket) => socket.end()));
   for (const value of ["a\r\nx: y", "a\nb", "a\0b", "snowman ☃"]) {
     assert.throws(() => call(origin, { ...POST, headers: ["x-a", value] }), TypeError);
   }
+});
+
+test("whatever happens to calls and connections, each call ends once, and the pool can be closed", async (t) => {
+  // always the same, since a test that fails should fail again
+  let state = 7;
+  const random = (below: number): number => {
+    state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
+    return Math.floor((state / 2 ** 31) * below);
+  };
+  const behaviours: ((socket: Socket) => void)[] = [
+    (socket) => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"),
+    (socket) => socket.write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"),
+    (socket) => setTimeout(() => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"), 5),
+    (socket) => socket.end("HTTP/1.1 200 OK\r\n\r\nok"),
+    (socket) => socket.end("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok"),
+    (socket) => socket.write("garbage\r\n\r\n"),
+    (socket) => socket.resetAndDestroy(),
+    (socket) => socket.end(),
+    (socket) => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nok"),
+    () => {},
+  ];
+  const server = createTcpServer((socket) => {
+    socket.on("error", () => {});
+    if (random(10) === 0) {
+      socket.destroy();
+    }
+    socket.on("data", () => behaviours[random(behaviours.length)]!(socket));
+  });
+  const origin = new Http1Origin(
+    { url: await listen(t, server), maxConnections: 3, connectTimeoutMs: 500 },
+    new DnsCache(),
+  );
+  const ends: number[] = [];
+  const calls = Array.from({ length: 300 }, async (_, index) => {
+    await sleep(random(300));
+    ends[index] = 0;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const end = (): void => {
+      ends[index]!++;
+      resolve();
+    };
+    const abort = (): void => {
+      if (ends[index] === 0) {
+        sent.abort();
+        end();
+      }
+    };
+    const sent = origin.send(POST, {
+      onSent() {},
+      onHead: () => assert.equal(ends[index], 0),
+      onData() {
+        assert.equal(ends[index], 0);
+        if (random(5) === 0) {
+          abort();
+        }
+      },
+      onEnd: end,
+      onFailure: end,
+    });
+    // nobody else watches the clock here
+    setTimeout(abort, random(3) === 0 ? random(20) : 100 + random(100));
+    await promise;
+  });
+  await Promise.all(calls);
+  await origin.close();
+  await sleep(10);
+  assert.ok(ends.every((count) => count === 1));
+  assert.equal(await new Promise<number>((resolve) => server.getConnections((_error, count) => resolve(count))), 0);
 });

@@ -122,6 +122,8 @@ test("what could be read in two ways is refused", () => {
     "HTTP/1.1 200 OK\r\na b: c\r\n\r\n",
     "HTTP/1.1 200 OK\r\n folded: c\r\n\r\n",
     "HTTP/1.1 200 OK\r\na: b\x00c\r\n\r\n",
+    "HTTP/1.1 200 OK\r\na: b\nc: d\r\n\r\n",
+    "HTTP/1.1 200 OK\na: b\n\n",
     "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
     "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n-1\r\n",
     "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\nx\r\n",

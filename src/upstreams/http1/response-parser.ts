@@ -123,6 +123,9 @@ export class ResponseParser {
       if (!"HTTP/1.".startsWith(all.toString("latin1", 0, Math.min(7, all.length)))) {
         throw new ResponseSyntaxError("what came is not HTTP/1.x");
       }
+      if (all.includes("\n\n")) {
+        throw new ResponseSyntaxError("a line does not end in CRLF");
+      }
       this.#held = Buffer.from(all);
       return chunk.length;
     }
