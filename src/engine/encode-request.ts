@@ -92,12 +92,12 @@ function encodeSameDialect(call: ModelCall, endpoint: Endpoint, upstreamModel: s
   let includeUsage = false;
   let usageInjected = false;
   if (call.answerKind === "stream" && endpoint.target.dialect.name === "openai") {
-    const options = scan.get("stream_options");
-    const given = isObject(options) ? options : {};
-    includeUsage = given["include_usage"] === true;
-    usageInjected = !includeUsage;
+    const options = scan.get("stream_options") ?? {};
+    includeUsage = isObject(options) && options["include_usage"] === true;
+    // what is no object is the client's mistake, which the provider will name
+    usageInjected = isObject(options) && !includeUsage;
     if (usageInjected) {
-      changes.set("stream_options", JSON.stringify({ ...given, include_usage: true }));
+      changes.set("stream_options", JSON.stringify({ ...(options as JsonObject), include_usage: true }));
     }
   }
   let bytes = changes.size === 0 ? scan.body : splice(scan.body, setMembers(scan.scan, changes));
