@@ -39,7 +39,8 @@ before(async () => {
         { name: "round-robin", targets: [to("small", { weight: 9 }), to("large")], balance: { policy: "round-robin" } },
         { name: "spread", targets: [to("large")] },
         { name: "priorities", targets: [to("small", { priority: 1 }), to("large", { priority: 0 })] },
-        { name: "down", targets: [to("down")], fallbacks: ["secret", "spread"] },
+        { name: "down", targets: [to("down")], fallbacks: ["secret", "spare"] },
+        { name: "spare", targets: [to("large")] },
         { name: "secret", targets: [to("small")] },
         { name: "lost", targets: [to("down")], fallbacks: ["secret"] },
         { name: "family-*", targets: [to("down")], fallbacks: ["echo-small"] },
@@ -49,7 +50,7 @@ before(async () => {
         { name: "all", grants: [{ model: "*" }], keys: [{ name: "main", hash: all.hash }] },
         {
           name: "some",
-          grants: ["down", "lost", "spread"].map((model) => ({ model })),
+          grants: ["down", "lost", "spare"].map((model) => ({ model })),
           keys: [{ name: "main", hash: some.hash }],
         },
       ],
@@ -114,7 +115,7 @@ describe("who serves", { concurrency: 4 }, () => {
     assert.equal((await gateway.entryOf("fallback-granted")).servedModel, "secret");
     const passedOver = await ask("down", "fallback-passed-over", some);
     assert.equal(passedOver.text, "fine");
-    assert.equal((await gateway.entryOf("fallback-passed-over")).servedModel, "spread");
+    assert.equal((await gateway.entryOf("fallback-passed-over")).servedModel, "spare");
     const lost = await ask("lost", "fallback-lost", some);
     assert.deepEqual([lost.status, lost.code], [502, "upstream_unreachable"]);
     assert.doesNotMatch(lost.body, /secret/);

@@ -41,7 +41,7 @@ before(async () => {
     name: `${name}-${dialect}`,
     dialect,
     baseUrl: url + (dialect === "openai" ? "/v1" : ""),
-    timeouts: { connect: "1s", firstToken: "400ms", idle: "400ms", total: "5s" },
+    timeouts: { connect: "1s", firstToken: "1s", idle: "1s", total: "10s" },
   });
   const target = (name: string, priority: number): JsonObject => ({ provider: name, model: "vendor-model", priority });
   gateway = await startGateway(cleanups, {
@@ -211,7 +211,7 @@ async function checkHidden(
   }
 }
 
-describe("before the first token", { concurrency: 6 }, () => {
+describe("before the first token", { concurrency: 4 }, () => {
   for (const failure of BEFORE) {
     test(`${failure.name}: another target serves, byte for byte (1)`, async () => {
       await Promise.all(

@@ -55,7 +55,7 @@ export async function startRawWorld(t: Ending, options: RawWorldOptions = {}): P
     dialect,
     baseUrl: upstreams[dialect].url + (dialect === "openai" ? "/v1" : ""),
     credentials: [{ name: "main", apiKey: RAW_CREDENTIALS[dialect] }],
-    timeouts: { connect: "1s", firstToken: "400ms", idle: "400ms", total: "1500ms", ...options.timeouts },
+    timeouts: { connect: "2s", firstToken: "2s", idle: "2s", total: "8s", ...options.timeouts },
   });
   const gateway = await startGateway(t, {
     config: {
