@@ -31,7 +31,7 @@ export class Cleanups implements Ending {
   }
 }
 
-const MAIN = join(import.meta.dirname, "..", "src", "main.ts");
+export const MAIN = join(import.meta.dirname, "..", "src", "main.ts");
 /** What the gateway says when it listens; the one place that knows. */
 const ANNOUNCEMENT = /listens on (https?:\/\/\S+) \(admin: (http:\/\/[^\s)]+)\)/;
 const START_TIMEOUT_MS = 20_000;

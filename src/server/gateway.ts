@@ -12,6 +12,7 @@ import type { ProcessLog } from "../observability/log.ts";
 import type { DirectoryHandle } from "../directory/table.ts";
 import type { UsageCollector } from "../ledger/usage-collector.ts";
 import type { FromLoader, LoaderStart, ProcessSettings, SharedSnapshot, ToLoader } from "./messages.ts";
+import { restartNeeded } from "./restart-needed.ts";
 import { WorkerHandle } from "./worker-handle.ts";
 
 /** What the gateway tells those who observe it. */
@@ -40,6 +41,7 @@ export class Gateway {
   #directory: DirectoryHandle | undefined;
   #snapshot: SharedSnapshot | undefined;
   #settings: ProcessSettings | undefined;
+  #startedWith: ProcessSettings | undefined;
   #listen: ListenConfig | undefined;
   #stopping = false;
 
@@ -158,7 +160,12 @@ export class Gateway {
   #take(message: Extract<FromLoader, { kind: "loaded" }>): void {
     this.#snapshot = message.snapshot;
     this.#settings = message.settings;
+    this.#startedWith ??= message.settings;
     this.#observer.loaded(message);
+    const waiting = restartNeeded(this.#startedWith, message.settings);
+    if (waiting.length > 0) {
+      this.#log.warn(`changed, but used only after a restart: ${waiting.join(", ")}`);
+    }
     this.#workers.forEach((worker) => worker.send({ kind: "snapshot", snapshot: message.snapshot }));
   }
 
