@@ -38,6 +38,7 @@ const pythonParts: PythonPart[] = [
 /** Debian packages by what they are for; installed when something of it is missing and this runs as root. */
 const aptPackages = {
   python: ["python3", "python3-venv"],
+  openssl: ["openssl"],
 };
 
 /** The longest that one step may take, in milliseconds. */
@@ -49,6 +50,17 @@ if (import.meta.main) await prepareTestParts();
 export async function prepareTestParts(): Promise<void> {
   mkdirSync(partsDirectory, { recursive: true });
   for (const part of pythonParts) preparePart(part);
+  prepareOpenssl();
+}
+
+/** Tests of TLS make their certificates with it. */
+function prepareOpenssl(): void {
+  if (spawnSync("openssl", ["version"]).status === 0) return;
+  try {
+    installFromApt(aptPackages.openssl);
+  } catch (error) {
+    console.error(`test parts: tests of TLS will fail: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 function preparePart({ part, requirements, pipOptions }: PythonPart): void {
