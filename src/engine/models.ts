@@ -5,35 +5,52 @@ import type { GrantSet } from "./grants.ts";
 
 export class Models implements ModelTable {
   readonly #exact = new Map<string, CompiledModel>();
-  /** Longest prefix first. */
-  readonly #prefixes: { readonly prefix: string; readonly model: CompiledModel }[] = [];
+  /** Beginnings that a `*` ends, and their lengths, longest first. */
+  readonly #beginnings = new Map<string, CompiledModel>();
+  #lengths: readonly number[] = [];
   readonly listed: CompiledModel[] = [];
 
   add(config: ModelConfig, model: CompiledModel): void {
-    for (const name of [config.name, ...config.aliases]) {
-      if (name.endsWith("*")) {
-        this.#prefixes.push({ prefix: name.slice(0, -1), model });
-        this.#prefixes.sort((left, right) => right.prefix.length - left.prefix.length);
-      } else {
-        this.#exact.set(name, model);
-      }
+    for (const alias of config.aliases) {
+      this.#exact.set(alias, model);
     }
     if (!config.name.endsWith("*")) {
+      this.#exact.set(config.name, model);
       this.listed.push(model);
+      return;
+    }
+    const beginning = config.name.slice(0, -1);
+    this.#beginnings.set(beginning, model);
+    if (!this.#lengths.includes(beginning.length)) {
+      this.#lengths = [...this.#lengths, beginning.length].toSorted((left, right) => right - left);
     }
   }
 
   find(name: string): CompiledModel | undefined {
-    return this.#exact.get(name) ?? this.#prefixes.find(({ prefix }) => name.startsWith(prefix))?.model;
+    const exact = this.#exact.get(name);
+    if (exact !== undefined) {
+      return exact;
+    }
+    for (const length of this.#lengths) {
+      const model = length <= name.length ? this.#beginnings.get(name.slice(0, length)) : undefined;
+      if (model !== undefined) {
+        return model;
+      }
+    }
+    return undefined;
   }
 }
 
-/** The upstream model for what the client asked: a `*` in it stands for what the user model's `*` matched. */
+/**
+ * The upstream model for what the client asked: a `*` in it stands for what the user model's `*` matched, or for an
+ * alias as a whole.
+ */
 export function upstreamModelFor(upstreamModel: string, model: CompiledModel, asked: string): string {
   if (!upstreamModel.includes("*")) {
     return upstreamModel;
   }
-  const matched = model.name.endsWith("*") ? asked.slice(model.name.length - 1) : asked;
+  const beginning = model.name.slice(0, -1);
+  const matched = asked.startsWith(beginning) ? asked.slice(beginning.length) : asked;
   return upstreamModel.replace("*", () => matched);
 }
 
