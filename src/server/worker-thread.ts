@@ -106,24 +106,30 @@ function* compileShared(snapshot: SharedSnapshot): Generator<undefined, Engine> 
 /** Compiles the newest snapshot last, whatever comes while another is compiled: also while the first one is. */
 const take = newestInTurn(compile);
 
+/** Lets exchanges end; tells those that have not by the end of the time, then ends them with their connections. */
 function drain(timeoutMs: number): void {
   draining = true;
   listener.stopAccepting();
+  let state: "draining" | "telling" | "destroyed" = "draining";
   let deadline = performance.now() + timeoutMs;
-  let told = false;
   const check = setInterval(() => {
     listener.closeIdle();
     if (exchanges.size > 0 && performance.now() < deadline) {
       return;
     }
-    if (exchanges.size > 0 && !told) {
-      told = true;
+    if (exchanges.size > 0 && state === "draining") {
+      state = "telling";
       deadline = performance.now() + LAST_ANSWERS_MS;
       failAll(new SluiceError("shutting_down", "The gateway is shutting down; send the request again."));
       return;
     }
-    clearInterval(check);
     listener.destroy();
+    if (exchanges.size > 0 && state === "telling") {
+      // the next look finds their entries closed
+      state = "destroyed";
+      return;
+    }
+    clearInterval(check);
     post({ kind: "drained" });
   }, DRAIN_CHECK_MS);
 }
