@@ -100,7 +100,7 @@ const CASES: readonly Case[] = [
 ];
 
 for (const { name, pair, pieces, parts } of CASES) {
-  test(`${name}: the upstream waits for a client that does not read`, async () => {
+  test(`${name}: the upstream waits for a client that does not read`, async (t) => {
     const requestId = randomUUID();
     let taken = 0;
     world.upstreams[pair.target].answerTo(requestId, async ({ socket }) =>
@@ -121,6 +121,10 @@ for (const { name, pair, pieces, parts } of CASES) {
       most = Math.max(most, residentBytes());
     }, 20);
     const client = connect(world.gateway.port, "127.0.0.1");
+    t.after(() => {
+      clearInterval(sampler);
+      client.destroy();
+    });
     client.write(
       `POST ${path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${world.key}\r\nx-request-id: ${requestId}\r\n` +
         `content-type: application/json\r\nconnection: close\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
@@ -135,7 +139,6 @@ for (const { name, pair, pieces, parts } of CASES) {
       tail = (tail + bytes.toString("latin1")).slice(-400);
     });
     await closed(client);
-    clearInterval(sampler);
     assert.ok(received > pieces * PIECE.length, `${received} bytes came`);
     assert.match(tail, pair.client === "openai" ? /\[DONE\]\n\n\r\n0\r\n\r\n$/ : /message_stop"\}\n\n\r\n0\r\n\r\n$/);
     assert.ok(most - before < MOST_GROWTH, `the process grew by ${(most - before) / MIB} MiB`);
