@@ -36,7 +36,7 @@ interface Running {
   readonly adminUrl: string;
   readonly port: number;
   /** Entries of the access log, which goes to standard output. */
-  entries(): { outcome: string; status: number; error?: string; requestId: string }[];
+  readonly entries: () => { outcome: string; status: number; error?: string; requestId: string }[];
 }
 
 async function start(t: Ending, server: JsonObject = {}, workers = 1): Promise<Running> {

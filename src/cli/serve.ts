@@ -46,7 +46,7 @@ async function serve(options: ServeOptions): Promise<number> {
   try {
     firstKey = options.config === undefined ? ensureFirstKey(DATA_DIR) : undefined;
   } catch (error) {
-    process.stderr.write(`${startFailure(error)}\n`);
+    process.stderr.write(`${startFailure(error, "--listen")}\n`);
     await observer.close();
     return 1;
   }
@@ -64,13 +64,13 @@ async function serve(options: ServeOptions): Promise<number> {
       log.error({ err: error }, "the admin port failed");
     },
   });
-  let listen: ListenConfig;
+  let listen: ListenConfig | undefined;
   let adminListen: ListenConfig;
   try {
     listen = await gateway.start();
     adminListen = await admin.listen(gateway.settings!.admin);
   } catch (error) {
-    process.stderr.write(`${startFailure(error)}\n`);
+    process.stderr.write(`${startFailure(error, listen === undefined ? "--listen" : "--admin-listen")}\n`);
     await gateway.stop(0);
     await observer.close();
     return 1;
@@ -139,13 +139,14 @@ function addressOf({ host, port }: ListenConfig): string {
   return `${shown.includes(":") ? `[${shown}]` : shown}:${port}`;
 }
 
-function startFailure(error: unknown): string {
+/** @param option what names the port that could not be had, if that is the reason */
+function startFailure(error: unknown, option: "--listen" | "--admin-listen"): string {
   const { code, message } = error as NodeJS.ErrnoException;
   switch (code) {
     case "EADDRINUSE":
-      return `The port is in use (${message}). Stop what uses it, or choose another with --listen HOST:PORT.`;
+      return `The port is in use (${message}). Stop what uses it, or choose another with ${option} HOST:PORT.`;
     case "EACCES":
-      return `No permission for the port (${message}). Ports below 1024 need privileges; choose another with --listen HOST:PORT.`;
+      return `No permission for the port (${message}). Ports below 1024 need privileges; choose another with ${option} HOST:PORT.`;
     default:
       return message;
   }
