@@ -28,7 +28,7 @@ export function isShowable(text: string, { secrets }: Endpoint): boolean {
 }
 
 /** The text without the endpoint's secrets; before it is shortened, or part of one could be left. */
-export function withoutSecrets(text: string, { secrets }: Endpoint): string {
+export function withoutSecrets(text: string, { secrets }: Pick<Endpoint, "secrets">): string {
   return secrets.reduce((rest, secret) => rest.replaceAll(secret, SECRET), text);
 }
 
