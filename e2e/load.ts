@@ -10,6 +10,8 @@ export interface LoadResult {
   readonly status: number;
   /** Why, if the connection failed or a stream did not come whole. */
   readonly failure: string;
+  /** The answer's `x-request-id`; "" if there was no answer. */
+  readonly requestId: string;
   readonly startedAt: number;
   readonly ms: number;
 }
@@ -69,8 +71,9 @@ export class Load {
     const body = chatBody(model, content, { stream });
     const startedAt = performance.now();
     return new Promise((resolve) => {
+      let requestId = "";
       const done = (status: number, failure: string): void => {
-        resolve({ status, failure, startedAt, ms: performance.now() - startedAt });
+        resolve({ status, failure, requestId, startedAt, ms: performance.now() - startedAt });
       };
       const request = httpRequest({
         port,
@@ -88,6 +91,7 @@ export class Load {
         done(0, error.message);
       });
       request.on("response", (response) => {
+        requestId = String(response.headers["x-request-id"] ?? "");
         let text = "";
         response.setEncoding("utf8").on("data", (part: string) => (text += part));
         response.on("error", (error) => {
