@@ -19,7 +19,7 @@ export class ClientConnection implements ExchangeCarrier {
   readonly #exchanges = new Set<Exchange>();
   readonly #socket: ClientSocket;
   #idleSince = performance.now();
-  #bytesRead = 0;
+  #bytesRead: number;
   #refusal: SluiceError | undefined;
   #clientIsWatched = false;
   /** An answer is out whose request has not ended: nothing can follow it. */
@@ -27,6 +27,7 @@ export class ClientConnection implements ExchangeCarrier {
 
   constructor(socket: ClientSocket) {
     this.#socket = socket;
+    this.#bytesRead = socket.bytesRead ?? 0;
     socket.once("close", () => {
       for (const exchange of this.#exchanges) {
         exchange.clientLeft();
@@ -61,15 +62,17 @@ export class ClientConnection implements ExchangeCarrier {
     }
   }
 
+  /** It carries no request, and none has begun to arrive. */
+  get idle(): boolean {
+    return this.#exchanges.size === 0 && this.#bytesRead === this.#socket.bytesRead;
+  }
+
   /**
-   * No request has been under way since `time`, and none has begun to arrive; or since `longAgo`, whatever has arrived
-   * (a client can send line ends for ever without beginning a request).
+   * It has been idle since `time`; or it has carried no request since `longAgo`, whatever has arrived (a client can send
+   * line ends for ever without beginning a request).
    */
   idleAt(time: number, longAgo: number): boolean {
-    if (this.#exchanges.size > 0) {
-      return false;
-    }
-    return this.#idleSince <= longAgo || (this.#idleSince <= time && this.#bytesRead === this.#socket.bytesRead);
+    return this.#idleSince <= longAgo ? this.#exchanges.size === 0 : this.#idleSince <= time && this.idle;
   }
 
   /**

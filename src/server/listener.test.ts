@@ -167,6 +167,32 @@ describe("a listener", { concurrency: true }, () => {
     assert.deepEqual(exchanges[0]!.log, ["delivered"]);
   });
 
+  test("who is still taking an answer when the end begins gets all of it; who is idle is let go", async (t) => {
+    const { port, exchanges, listener } = await start(t, undefined, (response) => {
+      response.end(Buffer.alloc(16_000_000));
+    });
+    const idle = await open(t, port);
+    idle.resume();
+    const slow = await open(t, port);
+    let length = 0;
+    slow.on("data", (chunk: Buffer) => {
+      length += chunk.length;
+    });
+    slow.pause();
+    slow.write(REQUEST);
+    while (exchanges.length === 0) await sleep(5);
+    listener.stopAccepting();
+    await once(idle, "close");
+    slow.resume();
+    while (!exchanges[0]!.ended) await sleep(5);
+    assert.deepEqual(exchanges[0]!.log, ["delivered"]);
+    while (length < 16_000_000) await sleep(5);
+    listener.closeIdle();
+    await once(slow, "close");
+    const late = connect(port, "127.0.0.1");
+    await assert.rejects(once(late, "connect"), /ECONNREFUSED/);
+  });
+
   test("an HTTP/2 connection lives while a stream does, and is closed when it was idle for its time", async (t) => {
     const { port, exchanges } = await start(t, TLS, (response) => {
       response.writeHead(200);

@@ -11,6 +11,7 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from "node:http2";
+import { Server as NetServer } from "node:net";
 import type { Duplex } from "node:stream";
 import type { ListenConfig, ServerConfig } from "../config/snapshot.ts";
 import type { Exchange } from "../engine/exchange.ts";
@@ -78,14 +79,20 @@ export class Listener {
 
   /** Takes no new connections; those that are idle are closed, the others after their answer. */
   stopAccepting(): void {
-    this.#server.close();
+    // the servers' own `close` would end connections whose answer is written and not yet taken by a slow client
+    NetServer.prototype.close.call(this.#server);
+    for (const session of this.#sessions) {
+      session.close();
+    }
     this.closeIdle();
   }
 
   /** Closes the connections that carry no request now. */
   closeIdle(): void {
-    if ("closeIdleConnections" in this.#server) {
-      this.#server.closeIdleConnections();
+    for (const [socket, connection] of this.#connections) {
+      if (connection.idle) {
+        socket.destroy();
+      }
     }
   }
 

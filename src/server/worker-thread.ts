@@ -110,7 +110,7 @@ const take = newestInTurn(compile);
 function drain(timeoutMs: number): void {
   draining = true;
   listener.stopAccepting();
-  let state: "draining" | "telling" | "destroyed" = "draining";
+  let state: "draining" | "telling" | "ending" = "draining";
   let deadline = performance.now() + timeoutMs;
   const check = setInterval(() => {
     listener.closeIdle();
@@ -123,13 +123,16 @@ function drain(timeoutMs: number): void {
       failAll(new SluiceError("shutting_down", "The gateway is shutting down; send the request again."));
       return;
     }
-    listener.destroy();
-    if (exchanges.size > 0 && state === "telling") {
-      // the next look finds their entries closed
-      state = "destroyed";
+    if (exchanges.size > 0) {
+      listener.destroy();
+    }
+    if (state !== "ending") {
+      // until the next look what was written last leaves (of HTTP/2, that is after the end), and entries are closed
+      state = "ending";
       return;
     }
     clearInterval(check);
+    listener.destroy();
     post({ kind: "drained" });
   }, DRAIN_CHECK_MS);
 }
