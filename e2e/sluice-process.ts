@@ -5,7 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { MAIN, until, type Ending } from "./harness.ts";
+import { assertNoSecrets, MAIN, until, type Ending } from "./harness.ts";
 
 export interface ProcessOptions {
   readonly cwd: string;
@@ -42,6 +42,8 @@ export class SluiceProcess {
     t.after(async () => {
       this.child.kill("SIGKILL");
       await this.exit;
+      assertNoSecrets("standard error", this.stderr);
+      assertNoSecrets("standard output", this.stdout);
     });
   }
 
