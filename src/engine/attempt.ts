@@ -22,6 +22,12 @@ import { WholeAnswer } from "./whole-answer.ts";
 /** What an answer may expand to when the upstream compresses it. */
 const DECODER_LIMITS = { maxBytes: 256 * 1024 * 1024, maxRatio: 200 };
 
+/**
+ * The pool times each connection it makes, and knows whether the node is to blame; our clock is for requests that wait
+ * for a connection to come free, and must not be quicker.
+ */
+const POOL_SPEAKS_FIRST_MS = 20;
+
 /** After the protocol's end an upstream may take this long to end its answer, so that the connection can be used again. */
 const LATE_END_MS = 1_000;
 
@@ -61,7 +67,7 @@ export class Attempt implements UpstreamHandler {
     this.encoded = encoded;
     call.exchange.dropped = encoded.dropped;
     call.exchange.attempt(endpoint, call.serving.model.nameId);
-    call.deadlines.arm("connect", endpoint.target.timeouts.connectMs);
+    call.deadlines.arm("connect", endpoint.target.timeouts.connectMs + POOL_SPEAKS_FIRST_MS);
     this.#upstream = endpoint.origin.send(request, this);
   }
 
