@@ -7,6 +7,7 @@ import type { JsonObject } from "../src/lib/json.ts";
 import { cannedAnswer } from "./canned.ts";
 import { read, type Reading } from "./client.ts";
 import { Cleanups, startGateway, testKey, type RunningGateway } from "./harness.ts";
+import { startUnaccepting } from "./unaccepting.ts";
 import { says, startRawUpstream, wholeAnswer, type RawRequest, type RawUpstream, type Script } from "./raw-upstream.ts";
 
 /** Providers by name: how many nodes they have, and which credentials. Each has a user model of its name. */
@@ -22,6 +23,7 @@ const PROVIDERS = {
   lone: { nodes: 1, credentials: ["one"] },
   busy: { nodes: 2, credentials: ["one"] },
   split: { nodes: 2, credentials: [] },
+  unreachable: { nodes: 1, credentials: [] },
 } as const;
 type ProviderName = keyof typeof PROVIDERS;
 const NAMES = Object.keys(PROVIDERS) as ProviderName[];
@@ -44,15 +46,21 @@ before(async () => {
     credentials: credentials.map((credential) => ({ name: credential, apiKey: `sk-${credential}` })),
   });
   const model = (name: string): JsonObject => ({ name, targets: [{ provider: name, model: `${name}-upstream` }] });
+  const stuck = await startUnaccepting(cleanups);
   gateway = await startGateway(cleanups, {
     workers: 2,
     config: {
       providers: [
+        {
+          ...provider("half-stuck", nodesOf.unreachable, []),
+          nodes: [`http://127.0.0.1:${stuck}/v1`, `${nodesOf.unreachable[0]!.url}/v1`],
+          timeouts: { connect: "300ms" },
+        },
         ...NAMES.map((name) => provider(name, nodesOf[name], PROVIDERS[name].credentials)),
         provider("keyed", nodesOf.keyless, ["one"]),
         provider("split-alone", nodesOf.split.slice(0, 1), []),
       ],
-      models: [...NAMES, "keyed", "split-alone"].map(model),
+      models: [...NAMES, "keyed", "split-alone", "half-stuck"].map(model),
       consumers: [{ name: "tests", grants: [{ model: "*" }], keys: [{ name: "main", hash }] }],
     },
   });
@@ -104,6 +112,18 @@ describe("what rests", { concurrency: 12 }, () => {
     const end = performance.now() + 3000;
     while (performance.now() < end) await askOften("failing", 10);
     assert.equal(failing.requests.length, 5, "it is idle for its whole window, whatever it would say now");
+  });
+
+  test("a node that takes no connections stays idle after five tries (20)", async () => {
+    const times: number[] = [];
+    for (let call = 0; call < 20; call++) {
+      const { text, ms } = await ask("half-stuck");
+      assert.equal(text, "fine");
+      times.push(ms);
+    }
+    const waited = times.filter((ms) => ms >= 290).length;
+    assert.equal(waited, 5, times.map(Math.round).join(" "));
+    assert.ok(times.slice(-8).every((ms) => ms < 290));
   });
 
   test("the caller's mistakes send nobody to rest (20)", async () => {
