@@ -232,7 +232,8 @@ export class Gateway {
       worker.ready
         .then(() => (listen === undefined ? undefined : worker.listen(listen)))
         .catch((cause: unknown) => {
-          this.#log.error({ worker: index, err: cause }, "the replaced worker cannot serve");
+          this.#log.error({ worker: index, err: cause }, "the replaced worker cannot serve; another is tried");
+          void worker.terminate();
         });
     }, delayMs);
   }
