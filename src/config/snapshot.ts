@@ -52,7 +52,7 @@ export interface AccessLogConfig {
 
 export interface TimeoutsConfig {
   readonly connectMs: number;
-  /** From dispatch to the first content token; for a non-stream answer, to its head. */
+  /** From dispatch to the first content token of a stream. An answer that comes as a whole has the total clock only. */
   readonly firstTokenMs: number;
   /** Silence of the upstream after its first token. */
   readonly idleMs: number;

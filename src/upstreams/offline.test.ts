@@ -59,6 +59,13 @@ test("echo calls the tool that is forced, with the required arguments", () => {
   );
 });
 
+test("echo's embeddings have a limit: a few bytes must not ask for gigabytes", () => {
+  const input = Array.from({ length: 300 }, () => "a");
+  const fits = answerOffline("embeddings", { input, dimensions: 3_000 });
+  const exceeds = answerOffline("embeddings", { input, dimensions: 4_000 });
+  assert.deepEqual([fits.kind === "json" && fits.status, exceeds.kind === "json" && exceeds.status], [200, 400]);
+});
+
 test("echo's embeddings in base64 are those in numbers", () => {
   const floats = answerOffline("embeddings", { input: ["a", "b"], dimensions: 8 });
   const base64 = answerOffline("embeddings", { input: ["a", "b"], dimensions: 8, encoding_format: "base64" });

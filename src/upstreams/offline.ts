@@ -12,6 +12,8 @@ import { embedOffline } from "./offline-embedding.ts";
 export const ECHO_LABEL = "[echo, the built-in test model of Sluice]";
 const DEFAULT_DIMENSIONS = 64;
 const MAX_DIMENSIONS = 4096;
+/** Of all embeddings of one answer together: some 20 MB. */
+const MAX_NUMBERS = 1_000_000;
 
 /** An answer of the built-in model. `chunks` are whole SSE events. */
 export type OfflineAnswer =
@@ -114,6 +116,9 @@ function answerEmbeddings(body: JsonObject): OfflineAnswer {
     dimensions > MAX_DIMENSIONS
   ) {
     return refuse(`dimensions must be a whole number from 1 to ${MAX_DIMENSIONS}.`, "dimensions");
+  }
+  if (inputs.length * dimensions > MAX_NUMBERS) {
+    return refuse(`input is too much for a test model: at most ${MAX_NUMBERS} numbers in one answer.`, "input");
   }
   const isBase64 = body["encoding_format"] === "base64";
   const data = inputs.map((text, index): JsonObject => {
