@@ -38,13 +38,15 @@ async function metric(name: string): Promise<number> {
   return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1]);
 }
 
-/** Makes the gateway obey its next order, and waits until a worker was replaced and serves. */
+/** Makes the gateway obey its next order, and waits until another worker serves in the place of the dead one. */
 async function crash(): Promise<void> {
   const restarts = await metric("sluice_worker_restarts_total");
+  const said = world.gateway.log().length;
   world.gateway.process.kill("SIGUSR2");
-  await until("the replacement", async () =>
-    (await metric("sluice_worker_restarts_total")) === restarts + 1 ? true : undefined,
+  await until("the replacement", () =>
+    /the replaced worker serves/.test(world.gateway.log().slice(said)) ? true : undefined,
   );
+  assert.equal(await metric("sluice_worker_restarts_total"), restarts + 1);
 }
 
 const SLOW = { stream: true, content: "/simulate reply=lorem&tokens=60&chunkMs=25\n" };

@@ -231,6 +231,9 @@ export class Gateway {
       const listen = this.#listen;
       worker.ready
         .then(() => (listen === undefined ? undefined : worker.listen(listen)))
+        .then(() => {
+          this.#log.info({ worker: index }, "the replaced worker serves");
+        })
         .catch((cause: unknown) => {
           this.#log.error({ worker: index, err: cause }, "the replaced worker cannot serve; another is tried");
           void worker.terminate();
