@@ -189,6 +189,7 @@ export class Exchange implements RequestView {
       head.push("content-length", String(bytes));
     }
     this.#bytesOut = bytes;
+    this.#outcome = status >= 400 && this.#outcome === "ok" ? "refused" : this.#outcome;
     if (this.#clientStillSends()) {
       this.#sendEarly(status, head, body);
       return;

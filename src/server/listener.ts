@@ -44,6 +44,8 @@ export class Listener {
     this.#server = config.tls === undefined ? plainServer(config) : secureServer(config, config.tls);
     const server = this.#server as Server;
     server.maxConnections = config.maxConnections;
+    // a connection that could not be accepted (no memory, no file handle) is its client's loss, not that of all others
+    server.on("error", () => {});
     server.on("request", handle);
     server.on("checkContinue", handle);
     server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
