@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import test, { after, before, beforeEach } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Cleanups, until } from "./harness.ts";
+import { Cleanups, startGateway, testKey, until } from "./harness.ts";
 import { chatBody, errorCode, exchange, get, parseAnswers, post } from "./raw-http.ts";
 import { MODELS, startWorld, type World } from "./world.ts";
 
@@ -183,4 +183,30 @@ test(`${CONNECTIONS} connections that send nothing: requests go on, memory stays
   const slowest = times.toSorted((a, b) => a - b)[Math.floor(times.length * 0.9)] ?? 0;
   assert.ok(slowest < 500, `nine of ten requests took up to ${slowest} ms`);
   assert.ok(most - before < 400, `${most - before} MiB more`);
+});
+
+test("connections beyond server.maxConnections are closed at once, those before go on", async (t) => {
+  const { key, hash } = testKey("few");
+  const gateway = await startGateway(t, {
+    config: {
+      server: { maxConnections: 5 },
+      providers: [{ name: "offline", dialect: "openai", kind: "builtin" }],
+      models: [{ name: "echo", targets: [{ provider: "offline", model: "echo" }] }],
+      consumers: [{ name: "tests", grants: [{ model: "*" }], keys: [{ name: "main", hash }] }],
+    },
+  });
+  const sockets = Array.from({ length: 8 }, () => connect(gateway.port, "127.0.0.1").on("error", () => {}));
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  for (const socket of sockets) socket.resume();
+  await until("three are closed", () => (sockets.filter((one) => one.destroyed).length === 3 ? true : undefined));
+  const open = sockets.filter((socket) => !socket.destroyed);
+  open[0]!.write(get("/v1/models", [`authorization: Bearer ${key}`]));
+  const [answer] = (await once(open[0]!, "data")) as [Buffer];
+  assert.match(answer.toString(), /^HTTP\/1\.1 200 /);
+  for (const socket of open) socket.destroy();
+  await until("there is room again", async () =>
+    (await exchange(gateway, get("/v1/models", ["connection: close"]))).answers[0]?.status === 401 ? true : undefined,
+  );
 });

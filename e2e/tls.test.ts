@@ -35,6 +35,7 @@ before(async () => {
     config: {
       server: {
         tls: { cert: join(directory, "tls.crt"), key: join(directory, "tls.key") },
+        headersTimeout: `${REQUEST_MS}ms`,
         requestTimeout: `${REQUEST_MS}ms`,
         maxBodyBytes: "2MiB",
       },
@@ -245,6 +246,25 @@ test("what is no TLS, or too old, is closed, and the gateway goes on", async () 
   const { status } = await readStream(chatStream(session, world.key, chatBody(MODELS.openai)));
   assert.equal(status, 200);
   assert.doesNotMatch(world.gateway.log(), /"level":"(error|fatal)"/);
+});
+
+test("who does not finish the handshake, or says nothing after it, is closed without a word", async () => {
+  const startedAt = performance.now();
+  const silent = connect(world.gateway.port, "127.0.0.1");
+  const half = connect(world.gateway.port, "127.0.0.1");
+  half.write(Buffer.from("16030100a5010000a10303", "hex"));
+  const after = connectTls({
+    port: world.gateway.port,
+    host: "127.0.0.1",
+    servername: "localhost",
+    ca: authority.cert,
+  });
+  let said = "";
+  after.on("data", (data: Buffer) => (said += data.toString()));
+  for (const socket of [silent, half]) socket.resume();
+  await Promise.all([silent, half, after].map((socket) => once(socket, "close")));
+  assert.equal(said, "");
+  assert.ok(performance.now() - startedAt < REQUEST_MS + 1_600);
 });
 
 test("a renewed certificate is used by new connections; the others go on", async (t) => {

@@ -43,7 +43,8 @@ export function handleRequest(
 function refuseOverload(response: ServerResponse, requestId: string, dialect: Dialect): void {
   const error = new SluiceError("overloaded", "The gateway has too many requests in flight. Try again in a moment.");
   const { status, body } = dialect.client.encodeError(error, requestId);
-  response.writeHead(status, { "content-type": "application/json", "retry-after": "1", connection: "close" });
+  const connection = "stream" in response ? {} : { connection: "close" };
+  response.writeHead(status, { "content-type": "application/json", "retry-after": "1", ...connection });
   response.end(JSON.stringify(body));
 }
 

@@ -93,7 +93,7 @@ export class ClientConnection implements ExchangeCarrier {
       // the parser says it again with everything that comes after
       return;
     }
-    if (this.#answeredEarly || this.#socket.bytesRead === 0) {
+    if (this.#answeredEarly || this.idle) {
       // a client that only connected would take an answer for that to the request which it sends in this moment
       this.#socket.destroy();
       return;
