@@ -2,6 +2,7 @@
  * Compiles a snapshot into an engine. It is a generator that yields often, so that a worker can compile 10,000
  * routes, models and targets between the requests it serves, without holding one of them up.
  */
+import { ZodError } from "zod";
 import { WeightedRoundRobin } from "../balancing/weighted-round-robin.ts";
 import type { ModelConfig, ProviderConfig, RouteConfig, Snapshot, TargetConfig } from "../config/snapshot.ts";
 import { DIALECTS } from "../dialects/builtin.ts";
@@ -247,10 +248,13 @@ function createFilter<Filter>(
     const known = factories.map((candidate) => candidate.name).join(", ");
     throw new FilterError(`${where}: there is no filter "${name}" here; known ones are ${known}`);
   }
-  const parsed = factory.schema.safeParse(options);
-  if (!parsed.success) {
-    const issues = parsed.error.issues.map((issue) => `options.${issue.path.join(".")}: ${issue.message}`).join("; ");
-    throw new FilterError(`${where} (${name}): ${issues}`);
+  try {
+    return factory.create(options);
+  } catch (error) {
+    if (!(error instanceof ZodError)) {
+      throw error;
+    }
+    const issues = error.issues.map((issue) => `options.${issue.path.join(".")}: ${issue.message}`).join("; ");
+    throw new FilterError(`${where} (${name}): ${issues}`, { cause: error });
   }
-  return factory.create(options);
 }
