@@ -123,3 +123,43 @@ test("requests that come byte by byte, and several in odd pieces, are understood
   );
   await entriesOf("bytes-", 2);
 });
+
+test("an answer that is given early waits for those before it, and what comes after it is not served", async () => {
+  const slow = chat("early-0", "/simulate text=first&firstTokenMs=300\n");
+  const refused = post("/v1/chat/completions", ["authorization: Bearer wrong", "x-request-id: early-1"], "{}");
+  const { answers, end } = await exchange(world.gateway, slow + refused + chat("early-2", "not this"), 5_000);
+  assert.deepEqual(
+    answers.map(({ status, headers }) => [status, headers.get("x-request-id"), headers.get("connection")]),
+    [
+      [200, "early-0", "keep-alive"],
+      [401, "early-1", "close"],
+    ],
+  );
+  assert.match(answers[0]!.body, /"first"/);
+  assert.equal(end, "end");
+  assert.equal(world.simulators.openai.stats().hits, 1);
+  await entriesOf("early-", 2);
+});
+
+test("after an early answer nothing more is taken from the connection", async () => {
+  const refused = post("/v1/chat/completions", ["authorization: Bearer wrong", "x-request-id: after-0"], "{}");
+  const { answers } = await exchange(world.gateway, refused + chat("after-1", "not this"), 5_000);
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    [401],
+  );
+  await entriesOf("after-", 1);
+  assert.equal(world.simulators.openai.stats().hits, 0);
+});
+
+test("a stream that breaks behind another answer does not take that with it", async () => {
+  const slow = chat("broken-0", "/simulate text=first&firstTokenMs=700\n");
+  const breaking = chat("broken-1", "/simulate reply=lorem&tokens=9&fault=reset-body:3\n", { stream: true });
+  const { answers, end } = await exchange(world.gateway, slow + breaking, 5_000);
+  assert.equal(end, "end");
+  assert.match(answers[0]?.body ?? "", /"first"/);
+  assert.match(answers[1]?.body ?? "", /upstream_stream_broken/);
+  assert.doesNotMatch(answers[1]?.body ?? "", /\[DONE\]/);
+  const [first, second] = (await entriesOf("broken-", 2)).toSorted((a, b) => a.requestId.localeCompare(b.requestId));
+  assert.deepEqual([first?.outcome, second?.outcome], ["ok", "broken"]);
+});

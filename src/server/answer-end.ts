@@ -12,17 +12,29 @@ const MAX_DISCARDED_BYTES = 64 * 1024 * 1024;
 
 /** Ends the connection (HTTP/2: the stream) after what was written, so that the answer is seen not to be whole. */
 export function cutOff(response: ServerResponse): void {
-  setTimeout(() => {
-    const stream = http2Stream(response);
-    if (stream !== undefined) {
-      stream.close(constants.NGHTTP2_INTERNAL_ERROR);
-    } else if (response.req.httpVersion === "1.0") {
-      // an HTTP/1.0 answer ends with its connection: only a reset shows that it is not whole
-      response.socket?.resetAndDestroy();
-    } else {
-      response.req.socket.destroySoon();
-    }
-  }, LAST_EVENT_MS);
+  const end = (): void => {
+    setTimeout(() => {
+      cutOffNow(response);
+    }, LAST_EVENT_MS);
+  };
+  if (http2Stream(response) !== undefined || response.socket !== null) {
+    end();
+  } else {
+    // of pipelined requests those before still have to be answered
+    response.once("socket", end);
+  }
+}
+
+function cutOffNow(response: ServerResponse): void {
+  const stream = http2Stream(response);
+  if (stream !== undefined) {
+    stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  } else if (response.req.httpVersion === "1.0") {
+    // an HTTP/1.0 answer ends with its connection: only a reset shows that it is not whole
+    response.socket?.resetAndDestroy();
+  } else {
+    response.req.socket.destroySoon();
+  }
 }
 
 /**
@@ -49,10 +61,18 @@ export function endEarly(response: ServerResponse): void {
       socket.destroy();
     }
   });
+  // of pipelined requests those before may still have to be answered: node ends the connection when this one's turn is over
+  const isFirst = response.socket !== null;
   request.once("end", () => {
-    socket.destroySoon();
+    if (isFirst) {
+      socket.destroySoon();
+    } else {
+      response.end();
+    }
   });
-  socket.end();
+  if (isFirst) {
+    socket.end();
+  }
 }
 
 /** The HTTP/2 stream of an answer; undefined on HTTP/1.1. */

@@ -35,9 +35,9 @@ export class ClientConnection implements ExchangeCarrier {
     });
   }
 
-  /** Nothing more is taken from it. */
-  get refused(): boolean {
-    return this.#refusal !== undefined;
+  /** It ends after what is under way: nothing more is taken from it. */
+  get ending(): boolean {
+    return this.#refusal !== undefined || this.#answeredEarly;
   }
 
   /** Remembers the exchange, to tell it when the connection goes away. */

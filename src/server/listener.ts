@@ -147,7 +147,7 @@ export class Listener {
       return;
     }
     const connection = this.#connections.get(request.socket);
-    if (connection === undefined || connection.refused) {
+    if (connection === undefined || connection.ending) {
       return;
     }
     if (request.httpVersionMajor !== 1) {
