@@ -17,6 +17,7 @@ import { MODELS, startWorld, type World } from "./world.ts";
 
 const MIB = 1024 * 1024;
 const REQUEST_MS = 1_000;
+const PAGE = "https://page.example.com";
 
 let authority: Authority;
 let world: World;
@@ -40,7 +41,13 @@ before(async () => {
         maxBodyBytes: "2MiB",
       },
       domains: [
-        { host: "localhost", routes: [{ path: "/v1/*", api: ["openai", "anthropic"] }] },
+        {
+          host: "localhost",
+          routes: [
+            { path: "/v1/*", api: ["openai", "anthropic"] },
+            { path: "/pages/*", api: "openai", middlewares: [{ name: "cors", options: { allowOrigins: [PAGE] } }] },
+          ],
+        },
         { host: "*.example.com", routes: [{ path: "/other/*", api: "openai" }] },
       ],
     },
@@ -97,6 +104,21 @@ test("HTTP/2: the authority is the host", async () => {
   assert.equal(await call("localhost:1234", "/v1/chat/completions"), 200);
   assert.ok([0, 404].includes(await call("x/#@localhost", "/v1/chat/completions")), "refused by the parser, or by us");
   assert.equal(await call("other", "/v1/chat/completions"), 404);
+});
+
+test("HTTP/2: an answer without a body is an answer, with or without a body of the request", async () => {
+  for (const [origin, status] of [
+    [PAGE, 204],
+    ["https://other.example.com", 403],
+  ] as const) {
+    for (const endStream of [true, false]) {
+      const preflight = { ":method": "OPTIONS", ":path": "/pages/models", "access-control-request-method": "POST" };
+      const stream = session.request({ ...preflight, origin }, { endStream });
+      const answer = readStream(stream);
+      if (!endStream) stream.end("x");
+      assert.equal((await answer).status, status);
+    }
+  }
 });
 
 test("HTTP/2: chunks come as they are made", async () => {

@@ -13,7 +13,7 @@ import type { CompiledDomain, CompiledRoute, Endpoint, Engine } from "./engine.t
 import type { GrantSet } from "./grants.ts";
 import type { EngineLease } from "./lease.ts";
 import { outcomeOf } from "./outcome.ts";
-import { readRequestBody } from "./request-body.ts";
+import { readRequestBody, stillArrives } from "./request-body.ts";
 import type { Services } from "./services.ts";
 import type { UsageSlot } from "./usage-slot.ts";
 
@@ -190,7 +190,7 @@ export class Exchange implements RequestView {
     }
     this.#bytesOut = bytes;
     this.#outcome = status >= 400 && this.#outcome === "ok" ? "refused" : this.#outcome;
-    if (this.#clientStillSends()) {
+    if (stillArrives(this.#request)) {
       this.#sendEarly(status, head, body);
       return;
     }
@@ -335,16 +335,6 @@ export class Exchange implements RequestView {
     this.dispatchMs = this.elapsedMs();
     this.firstTokenMs = 0;
     this.entry.attempt(endpoint, this.hits, servedModelId);
-  }
-
-  #clientStillSends(): boolean {
-    if (this.#request.complete) {
-      return false;
-    }
-    // on HTTP/2 a body needs no header that announces it
-    return (
-      this.isHttp2 || this.headers["content-length"] !== undefined || this.headers["transfer-encoding"] !== undefined
-    );
   }
 
   /** The whole answer goes out now; the connection is ended when the client can have read it. */

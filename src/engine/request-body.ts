@@ -1,5 +1,6 @@
 /** Reads the body of a client's request, to its end or to its limit. */
 import type { IncomingMessage } from "node:http";
+import type { Http2ServerRequest } from "node:http2";
 
 /** What becomes of a body; exactly one of them is called, and neither if the client leaves in the midst of it. */
 export interface BodyReceiver {
@@ -34,4 +35,16 @@ export function readRequestBody(request: IncomingMessage, maxBytes: number, rece
       receiver.onBody(body);
     }
   });
+}
+
+/** The client has not sent all of its body. Of a request that has none, node may not have noted the end yet. */
+export function stillArrives(request: IncomingMessage | Http2ServerRequest): boolean {
+  if (request.complete) {
+    return false;
+  }
+  if ("stream" in request) {
+    // on HTTP/2 a body needs no header that announces it
+    return !request.stream.endAfterHeaders;
+  }
+  return request.headers["content-length"] !== undefined || request.headers["transfer-encoding"] !== undefined;
 }

@@ -47,7 +47,10 @@ export function endEarly(response: ServerResponse): void {
   if (stream !== undefined) {
     // RFC 9113 section 8.1: an answer that does not need the rest of the request is followed by NO_ERROR
     stream.once("finish", () => {
-      stream.close(constants.NGHTTP2_NO_ERROR);
+      // at once it would overtake a head that nothing follows
+      setImmediate(() => {
+        stream.close(constants.NGHTTP2_NO_ERROR);
+      });
     });
     response.end();
     return;
