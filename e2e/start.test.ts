@@ -114,7 +114,6 @@ test("configurations that cannot be read or run", async (t) => {
   await assertFails(t, WITH_CONFIG, /sluice\.yaml:1:\d+: modles: there is no such key\. Did you mean "models"/, {
     "sluice.yaml": "modles: []\n",
   });
-  await assertFails(t, WITH_CONFIG, /sluice\.yaml/, { "sluice.yaml": "" });
   await assertFails(t, WITH_CONFIG, /NOT_SET/, { "sluice.yaml": 'gateway: "${NOT_SET}"\n' });
   await assertFails(t, WITH_CONFIG, /gone\.pem/, {
     "sluice.yaml": config({ server: { tls: { cert: "gone.pem", key: "gone.pem" } } }),
@@ -140,9 +139,7 @@ test("a configuration that may not be read", async (t) => {
 test("arguments that are none", async (t) => {
   await assertFails(t, ["serve", "--port", "80"], /unknown option '--port'/);
   await assertFails(t, ["serve", "--workers", "0"], /whole number from 1/);
-  await assertFails(t, ["serve", "--workers", "many"], /whole number from 1/);
   await assertFails(t, ["serve", "--listen", "localhost:99999"], /Give an address and a port/);
-  await assertFails(t, ["serve", "--listen", "nonsense"], /Give an address and a port/);
   await assertFails(t, ["serve", "--config"], /argument missing/);
   await assertFails(t, ["serve", "surplus"], /too many arguments/);
   await assertFails(t, ["srve"], /unknown command 'srve'/);
