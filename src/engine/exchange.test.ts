@@ -181,6 +181,22 @@ test("a heartbeat begins a stream, and the answer goes on from there", async (t)
   assert.equal(round.exchange.services.streams.size, 0);
 });
 
+test("a client that does not take what is there gets no heartbeats on top", async (t) => {
+  const round = await begin(t);
+  round.socket.pause();
+  round.exchange.startStream([]);
+  const event = Buffer.from(`data: ${"x".repeat(16_000_000)}\n\n`);
+  assert.equal(round.exchange.write(event), false);
+  round.exchange.heartbeat();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  round.exchange.onDrain(resolve);
+  round.socket.resume();
+  await promise;
+  round.exchange.heartbeat();
+  round.exchange.endStream();
+  assert.equal((await round.received()).match(/keep-alive/g)?.length, 1);
+});
+
 test("a fault of our own is logged, and says nothing of the inside", async (t) => {
   const round = await begin(t);
   round.exchange.fail(new TypeError("secret of the inside"));

@@ -295,7 +295,8 @@ export class Exchange implements RequestView {
 
   /** Tells a silent client that the stream lives; every write ends between events, so this always fits in. */
   heartbeat(): void {
-    if (!this.#finished) {
+    // to one who takes nothing it would only add to what waits
+    if (!this.#finished && this.#response.writableLength === 0) {
       this.startStream([]);
       this.write(HEARTBEAT);
     }
