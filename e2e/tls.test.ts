@@ -175,6 +175,24 @@ test("HTTP/2: an upstream that breaks mid-stream becomes an error event and RST_
   assert.ok(!session.closed, "the connection goes on");
 });
 
+test("HTTP/1.0: a stream that breaks is told and cut off, and the worker lives", async () => {
+  const body = chatBody(MODELS.openai, "/simulate reply=lorem&tokens=20&chunkMs=5&fault=reset-body:3\n", {
+    stream: true,
+  });
+  const socket = connectTls({ port: world.gateway.port, host: "localhost", ca: authority.cert });
+  socket.on("error", () => {});
+  let text = "";
+  socket.setEncoding("utf8").on("data", (part: string) => (text += part));
+  const head = ["POST /v1/chat/completions HTTP/1.0", "host: localhost", `authorization: Bearer ${world.key}`];
+  head.push("content-type: application/json", `content-length: ${Buffer.byteLength(body)}`);
+  socket.write(`${head.join("\r\n")}\r\n\r\n${body}`);
+  await once(socket, "close");
+  assert.match(text, /"error":\{"message":"The connection to the model's provider broke/);
+  const models = await readStream(session.request({ ":path": "/v1/models", authorization: `Bearer ${world.key}` }));
+  assert.equal(models.status, 200);
+  assert.doesNotMatch(world.gateway.log(), /a worker (?:failed|died)/);
+});
+
 test("HTTP/2: a body over the limit is refused while it is sent, and the answer can be read", async () => {
   for (const [length, announced] of [
     [4 * MIB, true],

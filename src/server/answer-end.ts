@@ -1,6 +1,8 @@
 /** The ends of answers that are no plain end: cut off in the midst, or whole while the client still sends. */
 import type { ServerResponse } from "node:http";
 import { constants, type Http2ServerResponse, type ServerHttp2Stream } from "node:http2";
+import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 
 /**
  * The time that a client gets for the last event before its connection ends. One that learns of both at once may drop
@@ -31,9 +33,18 @@ function cutOffNow(response: ServerResponse): void {
     stream.close(constants.NGHTTP2_INTERNAL_ERROR);
   } else if (response.req.httpVersion === "1.0") {
     // an HTTP/1.0 answer ends with its connection: only a reset shows that it is not whole
-    response.socket?.resetAndDestroy();
+    abort(response.socket);
   } else {
     response.req.socket.destroySoon();
+  }
+}
+
+function abort(socket: Socket | null): void {
+  if (socket instanceof TLSSocket) {
+    // it cannot be reset; an end without TLS's own (RFC 8446, section 6.1) says the same
+    socket.destroy();
+  } else {
+    socket?.resetAndDestroy();
   }
 }
 
