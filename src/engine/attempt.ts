@@ -84,7 +84,9 @@ export class Attempt implements UpstreamHandler {
   }
 
   expired(clock: Exclude<Clock, "total">): void {
-    this.#failOver(clockFailure(clock), timeoutError(clock));
+    this.#guard(() => {
+      this.#failOver(clockFailure(clock), timeoutError(clock));
+    });
   }
 
   /** Ends an answer that has begun, with the error if it is not complete. Returns false when none has begun. */
@@ -138,7 +140,10 @@ export class Attempt implements UpstreamHandler {
   onFailure(failure: UpstreamFailure): void {
     clearTimeout(this.#lateEnd);
     const message = "The connection to the model's provider broke in the midst of the answer.";
-    this.#failOver(connectionFailure(failure), new SluiceError("upstream_stream_broken", message, { cause: failure }));
+    const broken = new SluiceError("upstream_stream_broken", message, { cause: failure });
+    this.#guard(() => {
+      this.#failOver(connectionFailure(failure), broken);
+    });
   }
 
   /** The answer has begun to go to the client, or can: no retry from here on. */
@@ -227,7 +232,9 @@ export class Attempt implements UpstreamHandler {
         this.#guard(() => this.#sink?.end());
       },
       error: (error) => {
-        this.#failOver(invalidAnswer(error.message), error);
+        this.#guard(() => {
+          this.#failOver(invalidAnswer(error.message), error);
+        });
       },
       drain: () => {
         this.#upstream?.resume();
@@ -235,7 +242,10 @@ export class Attempt implements UpstreamHandler {
     });
   }
 
-  /** Runs a step of handling the answer; an answer that is not what it should be fails the attempt. */
+  /**
+   * Runs a step of handling the answer; an answer that is not what it should be fails the attempt. What is thrown must
+   * not reach the socket or the timer that called: it would end the worker with all that it serves.
+   */
   #guard(step: () => void): void {
     if (this.#over) {
       return;
