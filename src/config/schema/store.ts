@@ -9,7 +9,7 @@ function complain(text: string): [message: string, remedy: string] | undefined {
     return ["PostgreSQL is not supported yet", "Use sqlite:./data/sluice.db, or leave `store` out."];
   }
   const path = /^sqlite:(.*)$/s.exec(text)?.[1];
-  if (path === undefined || path === "" || /[\u0000-\u001F?#]/.test(path) || path.endsWith("/")) {
+  if (path === undefined || path === "" || /[\p{Cc}?#]/u.test(path) || path.endsWith("/")) {
     return [MESSAGE, ""];
   }
   if (path.startsWith("//") && !path.startsWith("///")) {
