@@ -153,6 +153,7 @@ test("every mistake about quotas says what is wrong and what to do", () => {
       consumer('timeZone: "+08:00",'),
       'timeZone: must be a time zone\'s IANA name, such as Asia/Shanghai or UTC, found "+08:00". Name a place in that zone.',
     ],
+    [consumer("timeZone: Asia/Kolkatta,"), 'Did you mean "Asia/Kolkata"?'],
     [consumer("timeZone: 8,"), "timeZone: must be a text, not a number, found 8. Quote it."],
     ["quotas: { rpm: 5 }", "quotas.rpm: limits nobody here. Limits stand under"],
     ["limits: { rpm: 5 }", "limits: limits nobody here. Limits stand under"],
@@ -246,9 +247,12 @@ test("dollars become billionths exactly", () => {
   }
 });
 
-test("time zones are known by name, in any case, and get their canonical spelling", () => {
+test("time zones are known by name, in any case, and keep their names", () => {
   assert.equal(parseTimeZone("europe/berlin"), "Europe/Berlin");
-  assert.equal(parseTimeZone("UTC"), "UTC");
+  assert.equal(parseTimeZone("utc"), "UTC");
+  // the platform knows these by their old names only
+  assert.equal(parseTimeZone("asia/kolkata"), "Asia/Kolkata");
+  assert.equal(parseTimeZone("US/Pacific"), "US/Pacific");
   for (const text of ["", "Mars/Phobos", "+08:00", "8", "x".repeat(100)]) {
     assert.equal(parseTimeZone(text), undefined, text);
   }

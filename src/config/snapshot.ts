@@ -65,7 +65,7 @@ export interface QuotasConfig {
   readonly burstMs: number;
   /** What a machine admits once it cannot reach what several share: its share, everything, or nothing. */
   readonly onAuthorityLoss: "share" | "open" | "closed";
-  /** Canonical IANA name: whose calendar months count where no consumer's do. */
+  /** IANA name: whose calendar months count where no consumer's do. */
   readonly timeZone: string;
 }
 
@@ -186,7 +186,7 @@ export interface KeyConfig {
 
 export interface ConsumerConfig {
   readonly name: string;
-  /** Canonical IANA name: the calendar of its months, also for its keys and grants. */
+  /** IANA name: the calendar of its months, also for its keys and grants. */
   readonly timeZone: string;
   readonly limits?: LimitsConfig;
   readonly grants: readonly GrantConfig[];

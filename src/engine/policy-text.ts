@@ -5,7 +5,7 @@ const PREFIX = "policy:";
 
 /** What a policy is made of. */
 export interface PolicyContent {
-  /** Canonical IANA name. */
+  /** IANA name. */
   readonly timeZone: string;
   readonly consumerLimits: LimitsConfig | undefined;
   readonly consumerGrants: readonly GrantConfig[];

@@ -38,7 +38,7 @@ class GrantList {
   constructor(grants: readonly GrantConfig[], patternId: (pattern: string) => number) {
     const lengths = new Set<number>();
     for (const { model, limits } of grants) {
-      const grant = { pattern: model, patternId: limits === undefined ? 0 : patternId(model), limits };
+      const grant = Object.freeze({ pattern: model, patternId: limits === undefined ? 0 : patternId(model), limits });
       if (model.endsWith("*")) {
         this.#beginnings.set(model.slice(0, -1), grant);
         lengths.add(model.length - 1);
@@ -84,7 +84,7 @@ class GrantList {
 
 /** What one key may use, and how much. */
 export class Policy {
-  /** Whose calendar the months are; canonical IANA name. */
+  /** Whose calendar the months are; IANA name. */
   readonly timeZone: string;
   readonly consumerLimits: LimitsConfig | undefined;
   readonly keyLimits: LimitsConfig | undefined;
