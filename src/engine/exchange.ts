@@ -10,9 +10,9 @@ import type { Dialect, Operation, UpstreamError } from "../dialects/contract.ts"
 import type { Outcome } from "../ledger/entry.ts";
 import { answerHead, retryAfter } from "./answer-head.ts";
 import type { CompiledDomain, CompiledRoute, Endpoint, Engine } from "./engine.ts";
-import type { GrantSet } from "./grants.ts";
 import type { EngineLease } from "./lease.ts";
 import { outcomeOf } from "./outcome.ts";
+import type { Policy } from "./policy.ts";
 import { readRequestBody, stillArrives } from "./request-body.ts";
 import type { Services } from "./services.ts";
 import type { UsageSlot } from "./usage-slot.ts";
@@ -27,7 +27,7 @@ const CLIENT_LEFT_STATUS = 499;
 export interface Caller {
   readonly consumerId: number;
   readonly keyId: number;
-  readonly grants: GrantSet;
+  readonly policy: Policy;
 }
 
 /** Something under way for the exchange that must stop when the client leaves or is told of an error. */

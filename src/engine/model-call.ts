@@ -42,7 +42,7 @@ export function callModel(exchange: Exchange, operation: Operation, body: Buffer
     throw new SluiceError("invalid_request", "`stream` must be true or false.", { param: "stream" });
   }
   const model = exchange.engine.models.find(asked);
-  if (model === undefined || !mayUse(exchange.caller?.grants, model, asked)) {
+  if (model === undefined || !mayUse(exchange.caller?.policy, model, asked)) {
     throw modelNotFound(asked);
   }
   const streaming = stream === true && (operation === "chat" || operation === "completions");
@@ -60,7 +60,7 @@ function servingModels(exchange: Exchange, model: CompiledModel, asked: string):
   const models = [{ model, name: asked }];
   for (const name of model.fallbacks) {
     const fallback = exchange.engine.models.find(name);
-    if (fallback !== undefined && mayUse(exchange.caller?.grants, fallback, name)) {
+    if (fallback !== undefined && mayUse(exchange.caller?.policy, fallback, name)) {
       models.push({ model: fallback, name });
     }
   }

@@ -7,7 +7,7 @@ import type { DirectoryReader } from "../directory/reader.ts";
 import type { UsageWriter } from "../ledger/usage-writer.ts";
 import type { DeadlineTicker } from "../lib/timer.ts";
 import type { Exchange } from "./exchange.ts";
-import type { GrantSet } from "./grants.ts";
+import type { Policy } from "./policy.ts";
 
 /** The process log, as far as the data plane uses it: faults of our own, never a line per request. */
 export interface FaultLog {
@@ -31,8 +31,8 @@ export interface Services {
   readonly log: FaultLog;
   /** Streams that clients wait for, for heartbeats. */
   readonly streams: Set<Exchange>;
-  /** The grant set that a directory record names. */
-  grants(id: number): GrantSet;
+  /** The policy that a directory record names. */
+  policy(id: number): Policy;
   /** The worker is shutting down: connections should not be kept. */
   draining(): boolean;
   /** Ends the connection (HTTP/2: the stream) after what was written, without a proper end of the answer. */

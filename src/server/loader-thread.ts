@@ -8,8 +8,8 @@ import { DirectoryWriter } from "../directory/writer.ts";
 import type { DirectoryEntry } from "../directory/table.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import { compileEngine } from "../engine/compile.ts";
-import { grantSetName } from "../engine/grants.ts";
 import { namesOf } from "../engine/names.ts";
+import { policyTexts } from "../engine/policy-text.ts";
 import { NameTable } from "../lib/name-table.ts";
 import type { FromLoader, LoaderStart, ToLoader } from "./messages.ts";
 import { openConfig } from "./config-source.ts";
@@ -112,12 +112,13 @@ async function shareNames(): Promise<void> {
 function* entriesOf(snapshot: Snapshot): Generator<DirectoryEntry> {
   for (const consumer of snapshot.consumers) {
     const consumerId = names.find(consumer.name);
+    const policyText = policyTexts(consumer);
     for (const key of consumer.keys) {
       yield {
         hash: key.hash,
         consumer: consumerId,
         key: names.find(key.name),
-        grants: names.find(grantSetName(consumer.grants, key.grants)),
+        policy: names.find(policyText(key)),
         expiresAt: key.expiresAt ?? 0,
       };
     }

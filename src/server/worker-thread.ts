@@ -5,10 +5,10 @@ import { DirectoryReader } from "../directory/reader.ts";
 import { compileEngine, type CompileServices } from "../engine/compile.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Exchange } from "../engine/exchange.ts";
-import { GrantSets } from "../engine/grants.ts";
 import { handleRequest } from "../engine/handle.ts";
 import { EngineLease } from "../engine/lease.ts";
 import { wordIds } from "../engine/names.ts";
+import { Policies } from "../engine/policy.ts";
 import type { Services } from "../engine/services.ts";
 import { UsageWriter } from "../ledger/usage-writer.ts";
 import { SluiceError } from "../lib/errors.ts";
@@ -39,7 +39,7 @@ const post = (message: FromWorker): void => {
 
 const names = new NameTable();
 names.append(start.names);
-const grantSets = new GrantSets();
+const policies = new Policies(names);
 const exchanges = new Set<Exchange>();
 const origins = new Origins();
 let lease: EngineLease | undefined;
@@ -58,7 +58,7 @@ const services: Services = {
     },
   },
   streams: new Set(),
-  grants: (id) => grantSets.get(id, (nameId) => names.name(nameId)),
+  policy: (id) => policies.get(id),
   draining: () => draining,
   cutOff,
   endEarly,
