@@ -11,6 +11,7 @@ import type { CompiledModel, Endpoint } from "./engine.ts";
 import type { Abortable, Exchange } from "./exchange.ts";
 import { callModel } from "./model-call.ts";
 import { Models } from "./models.ts";
+import { QuotaPlans } from "./quota-plan.ts";
 import { Policy } from "./policy.ts";
 
 type Script = (handler: UpstreamHandler, request: UpstreamRequest) => void;
@@ -76,7 +77,12 @@ class Setting {
       caller: { policy: policyOf(options.grants ?? ["*"]) },
       route: { config: { timeoutMs: options.totalMs ?? 5_000, dropUnsupported: false } },
       engine: { models: this.#models },
-      services: { cooldowns: this.cooldowns, deadlines: this.#ticker, log: { error() {} } },
+      services: {
+        cooldowns: this.cooldowns,
+        deadlines: this.#ticker,
+        quotas: { plans: new QuotaPlans() },
+        log: { error() {} },
+      },
       entry: { model() {}, tokens() {} },
       elapsedMs: () => 1,
       attempt() {

@@ -14,11 +14,17 @@ import { UsageWriter } from "../ledger/usage-writer.ts";
 import { SluiceError } from "../lib/errors.ts";
 import { NameTable } from "../lib/name-table.ts";
 import { newestInTurn } from "../lib/newest-in-turn.ts";
+import { sharedNowMs } from "../lib/shared-clock.ts";
 import { DeadlineTicker } from "../lib/timer.ts";
+import { QuotaPlans } from "../engine/quota-plan.ts";
+import { Admission } from "../quotas/admission.ts";
+import { BucketTable } from "../quotas/bucket-table.ts";
+import { ReservationTable } from "../quotas/reservation-table.ts";
 import { Origins } from "../upstreams/origins.ts";
 import { cutOff, endEarly, LAST_EVENT_MS } from "./answer-end.ts";
 import { Listener } from "./listener.ts";
 import type { FromWorker, SharedSnapshot, ToWorker, WorkerStart } from "./messages.ts";
+import { bucketOwner } from "./quota-memory.ts";
 import { runInSlices } from "./slices.ts";
 import { decodeSnapshot } from "./snapshot-parts.ts";
 
@@ -49,6 +55,15 @@ const services: Services = {
   usage: new UsageWriter(start.usage),
   directory: new DirectoryReader(start.directory),
   cooldowns: new Cooldowns(start.cooldowns),
+  quotas: {
+    admission: new Admission(
+      new BucketTable(start.buckets, bucketOwner(start.index)),
+      new ReservationTable(start.reservations),
+      sharedNowMs,
+    ),
+    plans: new QuotaPlans(),
+  },
+  name: (id) => names.name(id),
   deadlines: new DeadlineTicker(),
   ids: wordIds(start.gateway, (name) => names.find(name)),
   log: {
