@@ -145,6 +145,29 @@ export class Admission {
     return this.table.double(slot, DOUBLE.exchangedAt) > askedAt;
   }
 
+  /**
+   * A provider has said what is left of its own limit: no more than that is believed to remain of ours. Buckets that are
+   * not of this kind, and those that hold less than that anyway, are left alone.
+   */
+  believe(buckets: readonly PlannedBucket[], kind: number, remaining: number): void {
+    this.table.lock.lock();
+    try {
+      const now = this.#clock();
+      for (const bucket of buckets) {
+        if (bucket.kind === kind && this.table.isAt(bucket.slot, bucket)) {
+          this.table.decay(bucket.slot, now);
+          const excess = this.table.remaining(bucket.slot) - remaining;
+          if (excess > 0 && excess < Infinity) {
+            this.table.setDouble(bucket.slot, DOUBLE.used, this.table.double(bucket.slot, DOUBLE.used) + excess);
+            this.table.setDouble(bucket.slot, DOUBLE.spent, this.table.double(bucket.slot, DOUBLE.spent) + excess);
+          }
+        }
+      }
+    } finally {
+      this.table.lock.unlock();
+    }
+  }
+
   /** The attempt failed before any content: its own buckets get back what they hold. Its request has been counted. */
   releaseAttempt(record: number): void {
     const held = this.#reservations;
