@@ -18,7 +18,7 @@ function describeTarget({ provider, upstreamModel, price }: TargetPrice): string
     return [`${target} by the model's name; ask for one`];
   }
   if (price === "unpriced") {
-    return [`${target} unpriced; under a budget in money it never serves`];
+    return [`${target} unpriced: it never serves under a budget in money; give it a \`price\`, or \`free: true\``];
   }
   const from = `    from ${describeSource(price.source)}`;
   if (isFree(price)) {

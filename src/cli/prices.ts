@@ -10,6 +10,9 @@ import { describeModelPrices, modelPricesToJson } from "./describe-price.ts";
 import { ModelPriceList, type ModelPrices } from "./model-prices.ts";
 import { print } from "./print.ts";
 
+/** Nobody calls. */
+const NO_KEY = "0".repeat(64);
+
 interface Flags {
   readonly config?: string;
   readonly json?: true;
@@ -44,7 +47,7 @@ function prices(names: readonly string[], { config, json }: Flags): number {
 
 function load(file: string | undefined): Snapshot | undefined {
   if (file === undefined) {
-    return zeroConfig({ environment: process.env, keyHash: "" }).snapshot;
+    return zeroConfig({ environment: process.env, keyHash: NO_KEY }).snapshot;
   }
   try {
     return loadConfig(file, { filters: { request: REQUEST_FILTERS, model: MODEL_FILTERS } }).snapshot;

@@ -37,15 +37,16 @@ export function answerHead(exchange: Exchange, headers: readonly string[]): stri
 }
 
 function pushOwnHeaders(exchange: Exchange, head: string[]): void {
-  const { endpoint, hits, dispatchMs, price, entry } = exchange;
+  const { endpoint, hits, dispatchMs } = exchange;
+  const { nanoUsd } = exchange.entry;
   if (endpoint !== undefined) {
     const { provider, config } = endpoint.target;
     head.push("x-sluice-provider", provider.name, "x-sluice-model", headerText(config.model));
   }
   head.push("x-sluice-attempts", String(hits), "x-sluice-overhead-ms", dispatchMs.toFixed(2));
   // what a stream uses is not known when its head goes out
-  if (price !== undefined && entry.usage.promptTokens + entry.usage.completionTokens > 0) {
-    head.push("x-sluice-cost", formatUsd(exchange.costNanoUsd(entry.usage)));
+  if (nanoUsd !== undefined) {
+    head.push("x-sluice-cost", formatUsd(nanoUsd));
   }
 }
 

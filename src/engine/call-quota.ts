@@ -14,6 +14,7 @@ import type { Exchange } from "./exchange.ts";
 import { quotaError } from "./quota-error.ts";
 import type { QuotaPlan } from "./quota-plan.ts";
 import { priceOf, pricesOf } from "./target-price.ts";
+import type { UsageSlot } from "./usage-slot.ts";
 
 /** How often a request that waits for a lease looks whether it has come, and how long it waits at most. */
 const LEASE_POLL_MS = 2;
@@ -92,31 +93,28 @@ export class CallQuota {
     const amounts = serves ? this.#amounts : this.#estimate(serving, plan);
     const own = plans.ofEndpoint(endpoint, Date.now());
     const wait = own.length === 0 ? 0 : admission.roomWaitMs(own, amounts);
-    return serves || plan === undefined
-      ? wait
-      : Math.max(wait, admission.roomWaitMs(plan.buckets, amounts));
+    return serves || plan === undefined ? wait : Math.max(wait, admission.roomWaitMs(plan.buckets, amounts));
   }
 
   /** A stream goes on; from time to time what has come by now is settled. */
   progressed(usage: Usage): void {
     const { entry, services } = this.#exchange;
-    const nanoUsd = this.#exchange.costNanoUsd(usage);
     entry.tokensSoFar(usage);
-    entry.cost(nanoUsd);
-    services.quotas.admission.checkpoint(this.#record, amountsOf(usage, nanoUsd));
+    services.quotas.admission.checkpoint(this.#record, amountsOf(entry));
   }
 
-  /** The exchange has ended. @param usage what was used @param nanoUsd what it cost @param hits upstream hits made */
-  end(usage: Usage, nanoUsd: number, hits: number): void {
+  /** The exchange has ended. @param entry what was used, and what it cost @param hits upstream hits that were made */
+  end(entry: UsageSlot, hits: number): void {
     clearInterval(this.#poll);
     const { admission } = this.#exchange.services.quotas;
     if (hits === 0) {
       admission.cancel(this.#record);
       return;
     }
-    admission.settle(this.#record, amountsOf(usage, nanoUsd));
-    if (usage.completionTokens > 0) {
-      this.#plan?.output.learn(usage.completionTokens);
+    admission.settle(this.#record, amountsOf(entry));
+    const { completionTokens } = entry.usage;
+    if (completionTokens > 0) {
+      this.#plan?.output.learn(completionTokens);
     }
   }
 
@@ -152,7 +150,7 @@ export class CallQuota {
   #estimate(serving: ServingModel, plan: QuotaPlan | undefined): Amounts {
     const { promptTokens } = this.#demand;
     const output = this.#demand.outputTokens(serving.model, plan);
-    const at = this.#exchange.startedAtMs;
+    const at = this.#exchange.entry.startedAt;
     const nanoUsd =
       plan?.countsMoney === true
         ? Math.max(0, ...pricesOf(serving).map((price) => reserveNanoUsd(price, promptTokens, output, at)))
@@ -167,8 +165,8 @@ export class CallQuota {
 
 const NOTHING: Amounts = { tokens: 0, nanoUsd: 0 };
 
-function amountsOf({ promptTokens, completionTokens }: Usage, nanoUsd: number): Amounts {
-  return { tokens: promptTokens + completionTokens, nanoUsd };
+function amountsOf({ usage, nanoUsd }: UsageSlot): Amounts {
+  return { tokens: usage.promptTokens + usage.completionTokens, nanoUsd: nanoUsd ?? 0 };
 }
 
 function notPriced(): SluiceError {

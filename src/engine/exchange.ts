@@ -5,11 +5,8 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { frameChunk, LAST_CHUNK } from "../lib/chunk-framing.ts";
 import { isSluiceError, SluiceError } from "../lib/errors.ts";
-import type { Usage } from "../dialects/form.ts";
 import type { RequestView } from "../filters/contract.ts";
 import type { Dialect, Operation, UpstreamError } from "../dialects/contract.ts";
-import { costNanoUsd } from "../ledger/prices/cost.ts";
-import type { Price } from "../ledger/prices/price.ts";
 import type { Outcome } from "../ledger/entry.ts";
 import { answerHead, retryAfter } from "./answer-head.ts";
 import type { CallQuota } from "./call-quota.ts";
@@ -20,7 +17,6 @@ import { outcomeOf } from "./outcome.ts";
 import type { Policy } from "./policy.ts";
 import { readRequestBody, stillArrives } from "./request-body.ts";
 import type { Services } from "./services.ts";
-import { priceOf } from "./target-price.ts";
 import type { UsageSlot } from "./usage-slot.ts";
 
 const EVENT_STREAM = ["content-type", "text/event-stream; charset=utf-8", "cache-control", "no-cache"];
@@ -73,8 +69,6 @@ export class Exchange implements RequestView {
   dispatchMs = 0;
   firstTokenMs = 0;
   endpoint: Endpoint | undefined;
-  /** What the tokens cost that are used now; undefined if nobody knows. */
-  price: Price | undefined;
   dropped: readonly string[] = [];
   /** Absent on HTTP/2, where a stream carries one exchange. */
   connection: ExchangeCarrier | undefined;
@@ -145,16 +139,6 @@ export class Exchange implements RequestView {
   /** Milliseconds since the request began. */
   elapsedMs(): number {
     return performance.now() - this.startedAt;
-  }
-
-  /** Milliseconds since the epoch when the request began: what it costs does not depend on when it ends. */
-  get startedAtMs(): number {
-    return performance.timeOrigin + this.startedAt;
-  }
-
-  /** What the tokens cost, in billionths of a dollar; 0 where no price is known. */
-  costNanoUsd(usage: Usage): number {
-    return this.price === undefined ? 0 : costNanoUsd(this.price, usage, this.startedAtMs);
   }
 
   /**
@@ -355,12 +339,10 @@ export class Exchange implements RequestView {
   /** An attempt is about to be made. */
   attempt(endpoint: Endpoint, serving: ServingModel): void {
     this.endpoint = endpoint;
-    // no vendor takes money for counting
-    this.price = this.operation === "count_tokens" ? undefined : priceOf(endpoint.target, serving);
     this.hits += 1;
     this.dispatchMs = this.elapsedMs();
     this.firstTokenMs = 0;
-    this.entry.attempt(endpoint, this.hits, serving.model.nameId);
+    this.entry.attempt(endpoint, this.hits, serving);
   }
 
   /** The whole answer goes out now; the connection is ended when the client can have read it. */
@@ -404,10 +386,7 @@ export class Exchange implements RequestView {
     this.#finished = true;
     this.#stopRunning();
     this.services.streams.delete(this);
-    const { usage } = this.entry;
-    const nanoUsd = this.costNanoUsd(usage);
-    this.quota?.end(usage, nanoUsd, this.hits);
-    this.entry.cost(nanoUsd);
+    this.quota?.end(this.entry, this.hits);
     const timings = { dispatchMs: this.dispatchMs, firstTokenMs: this.firstTokenMs, totalMs: this.elapsedMs() };
     this.entry.close(outcome, status, this.#errorCode, this.#bytesOut, timings);
     this.lease.letGo();

@@ -76,9 +76,9 @@ function checkPrice(price: PriceDocument, context: z.core.$RefinementCtx): void 
   const complain = (path: (string | number)[], message: string, remedy: string): void => {
     context.addIssue({ code: "custom", path, message, params: { remedy } });
   };
-  const rates = Object.keys(rateKeys).filter((key) => price[key as keyof RatesDocument] !== undefined);
+  const written = Object.keys(rateKeys).find((key) => price[key as keyof RatesDocument] !== undefined);
   if (price.free === true) {
-    const other = rates[0] ?? (price.tiers === undefined ? undefined : "tiers");
+    const other = written ?? (price.tiers === undefined ? undefined : "tiers");
     if (other !== undefined) {
       complain([other], "stands beside `free: true`", "Keep one of them.");
     }

@@ -3,6 +3,7 @@
  * functions count in floating-point dollars, and look a model up anew for every request.
  */
 import { createRequire } from "node:module";
+import type * as Catalogue from "@pydantic/genai-prices";
 import type { MatchLogic, ModelInfo, ModelPrice, Provider } from "@pydantic/genai-prices";
 import { freePrice, type Period, type Price, type PriceSource, type Rates, type Tariff } from "./price.ts";
 
@@ -20,7 +21,7 @@ const require = createRequire(import.meta.url);
 
 /** Loading it takes some 10 ms and a few MB, so those who need no vendor's price never do. */
 function findProvider(id: string): Provider | undefined {
-  const catalogue = require("@pydantic/genai-prices") as typeof import("@pydantic/genai-prices");
+  const catalogue = require("@pydantic/genai-prices") as typeof Catalogue;
   return catalogue.findProvider({ providerId: id });
 }
 

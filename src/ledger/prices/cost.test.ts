@@ -31,7 +31,14 @@ test("(13) a long prompt, mostly cached, is billed at cached prices, by the tier
   assert.equal(costNanoUsd(priced("openai", "gpt-5.4"), { ...usage, promptTokens: 271_999 }, NOW), 125_758_750);
 });
 
-const RATES = { input: 1_000, cachedInput: 100, cacheWrite: 1_250, cacheWriteHour: 2_000, output: 4_000, reasoning: 5_000 };
+const RATES = {
+  input: 1_000,
+  cachedInput: 100,
+  cacheWrite: 1_250,
+  cacheWriteHour: 2_000,
+  output: 4_000,
+  reasoning: 5_000,
+};
 const PRICE = priceOfConfig({ base: RATES, tiers: [] }, { kind: "target" });
 
 test("each kind of token has its own price, and parts are not counted twice", () => {
@@ -71,7 +78,13 @@ test("rounded up once, not for each kind of token", () => {
 });
 
 test("counts that contradict themselves cost something sensible", () => {
-  const usage = usageOf({ promptTokens: 10, cachedTokens: 99, cacheWriteTokens: 99, completionTokens: 1, reasoningTokens: 9 });
+  const usage = usageOf({
+    promptTokens: 10,
+    cachedTokens: 99,
+    cacheWriteTokens: 99,
+    completionTokens: 1,
+    reasoningTokens: 9,
+  });
   assert.equal(costNanoUsd(PRICE, usage, NOW), 6);
   assert.equal(costNanoUsd(PRICE, usageOf({ promptTokens: 1e300 }), NOW), Number.MAX_SAFE_INTEGER);
 });
@@ -80,13 +93,23 @@ test("exact for any counts and prices, and never more than what was reserved for
   const tokens = fc.integer({ min: 0, max: 5_000_000 });
   const rate = fc.integer({ min: 0, max: 600_000_000 });
   const rates = fc.record({
-    input: rate, cachedInput: rate, cacheWrite: rate, cacheWriteHour: rate, output: rate, reasoning: rate,
+    input: rate,
+    cachedInput: rate,
+    cacheWrite: rate,
+    cacheWriteHour: rate,
+    output: rate,
+    reasoning: rate,
   });
   fc.assert(
     fc.property(rates, rates, tokens, tokens, tokens, tokens, (base, long, fresh, cached, written, output) => {
       const price = priceOfConfig({ base, tiers: [{ above: 200_000, rates: long }] }, { kind: "target" });
       const promptTokens = fresh + cached + written;
-      const usage = usageOf({ promptTokens, cachedTokens: cached, cacheWriteTokens: written, completionTokens: output });
+      const usage = usageOf({
+        promptTokens,
+        cachedTokens: cached,
+        cacheWriteTokens: written,
+        completionTokens: output,
+      });
       const used = promptTokens > 200_000 ? long : base;
       const pico =
         BigInt(fresh) * BigInt(used.input) +
@@ -121,7 +144,15 @@ test("a price that changes: by day, and by the time of day", () => {
   assert.equal(at("deepseek-v4-pro", "2026-08-16T23:59:59Z"), 435_000_000);
   assert.equal(at("deepseek-v4-pro", "2026-08-17T00:00:00Z"), 660_000_000);
   assert.equal(at("deepseek-v4-pro", "2026-08-17T03:00:00Z"), 1_320_000_000);
-  const nightly = { ...PRICE, exceptions: [{ period: { kind: "daily", startMs: 82_800_000, endMs: 3_600_000 }, tariff: freePrice({ kind: "target" }).tariff }] } as const;
+  const nightly = {
+    ...PRICE,
+    exceptions: [
+      {
+        period: { kind: "daily", startMs: 82_800_000, endMs: 3_600_000 },
+        tariff: freePrice({ kind: "target" }).tariff,
+      },
+    ],
+  } as const;
   const cost = (time: string): number => costNanoUsd(nightly, usageOf({ promptTokens: 1 }), Date.parse(time));
   assert.deepEqual(
     ["22:59", "23:00", "00:59", "01:00"].map((time) => cost(`2026-01-01T${time}:00Z`)),

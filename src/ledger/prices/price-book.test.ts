@@ -18,7 +18,14 @@ const offline: PricedProvider = { name: "offline", kind: "builtin", nodes: [] };
 
 function dollars(input: number): PriceConfig {
   const rate = input * 1e6;
-  const base = { input: rate, cachedInput: rate, cacheWrite: rate, cacheWriteHour: rate, output: rate, reasoning: rate };
+  const base = {
+    input: rate,
+    cachedInput: rate,
+    cacheWrite: rate,
+    cacheWriteHour: rate,
+    output: rate,
+    reasoning: rate,
+  };
   return { base, tiers: [] };
 }
 
@@ -47,7 +54,11 @@ test("which price applies: the target's, the most specific rule's, the catalogue
   assert.equal(inputOf(openai, "nobody-knows"), undefined);
   const own = book.find(idc, { price: dollars(9) }, "qwen3-32b");
   assert.deepEqual([own?.tariff.base.input, own?.source], [9e6, { kind: "target" }]);
-  assert.deepEqual(book.find(openai, {}, "gpt-4o-mini")?.source, { kind: "rule", provider: undefined, model: "gpt-4o*" });
+  assert.deepEqual(book.find(openai, {}, "gpt-4o-mini")?.source, {
+    kind: "rule",
+    provider: undefined,
+    model: "gpt-4o*",
+  });
 });
 
 test("a node of one's own has no catalogue price, whatever its model is called; the test model is free", () => {
