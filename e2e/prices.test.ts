@@ -92,10 +92,11 @@ test("what a request costs stands in its entry, in its header and in the metrics
     [null, 4_500_000],
     "the head of a stream goes out before",
   );
+  assert.deepEqual(await cost("bridged", uses(1_000, 100), { stream: true }), [null, 4_500_000]);
   const metrics = await (await fetch(`${gateway.adminUrl}/metrics`)).text();
   const lines = metrics.split("\n").filter((line) => line.startsWith("sluice_cost_nano_usd_total{"));
   const total = lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
-  assert.equal(total, 3 * 4_500_000 + 1_200_028_500 + 500, lines.join("\n"));
+  assert.equal(total, 4 * 4_500_000 + 1_200_028_500 + 500, lines.join("\n"));
 });
 
 test("(14) under a budget in money a model without a price is refused, and one that is free is not", async (t) => {

@@ -71,7 +71,7 @@ test("a price that nobody can mean is refused, with what to do", () => {
     ["{ input: 1, output: 1, tiers: [ { above: 0 } ] }", "tiers[0].above: must be a whole number from 1"],
     [
       "{ input: 1, output: 1, tiers: [ { above: 9 }, { above: 9 } ] }",
-      "tiers[1].above: must be more than that of the tier before. Put tiers in ascending order.",
+      "tiers[1].above: must be more than that of the tier before, found 9. Put tiers in ascending order.",
     ],
     ["3", "price: must be a map, not a number"],
   ];
