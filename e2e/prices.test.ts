@@ -122,6 +122,28 @@ test("(14) under a budget in money a model without a price is refused, and one t
   assert.deepEqual(served, ["e", "e", "e", "e"], "only the target that has a price serves");
 });
 
+test("a target with a limit in money of its own serves only at a known price, and until its money is used up", async (t) => {
+  const limits = { monthly: { usd: 0.003 } };
+  const models = [
+    { name: "unpriced", targets: [target("a", undefined, { limits })] },
+    {
+      name: "priced",
+      targets: [target("b", { input: 1, output: 1 }, { limits }), target("c", { free: true }, { priority: 1 })],
+    },
+  ];
+  const { ask, gateway } = await start(t, { models });
+  const refused = await ask("unpriced", "hi");
+  assert.equal(refused.status, 403, refused.text);
+  assert.match(refused.text, /"model_not_priced"/);
+  for (let count = 0; count < 3; count++) {
+    const { status } = await ask("priced", uses(2_000, 0), { max_tokens: 1 });
+    assert.equal(status, 200);
+  }
+  const entries = await gateway.waitForEntries(4);
+  const served = entries.filter(({ model }) => model === "priced").map(({ upstreamModel }) => upstreamModel);
+  assert.deepEqual(served, ["b", "b", "c"]);
+});
+
 test("(2) $0.45 left, five calls of $0.15 at once, two workers: exactly three are admitted", async (t) => {
   const config = {
     quotas: { mode: "hard" },

@@ -2,7 +2,8 @@
 import type { ConsumerConfig, GrantConfig, KeyConfig, ModelConfig, Snapshot } from "../config/snapshot.ts";
 import { ModelPriceList } from "./model-prices.ts";
 
-/** Targets that one warning names; the rest is counted. */
+/** Consumers that are warned of, and targets that one warning names; the rest is counted. */
+const MAX_CONSUMERS = 20;
 const MAX_NAMED = 5;
 
 interface UnpricedModel {
@@ -24,10 +25,15 @@ export function warnOfUnpriced(snapshot: Snapshot): string[] {
   if (unpriced.length === 0) {
     return [];
   }
-  return snapshot.consumers.flatMap((consumer) => {
+  const sentences: string[] = [];
+  for (const consumer of snapshot.consumers) {
     const targets = unpriced.filter(({ model }) => countsMoney(consumer, model)).flatMap((entry) => entry.targets);
-    return targets.length === 0 ? [] : [sentence(consumer.name, targets)];
-  });
+    if (targets.length > 0 && sentences.push(sentence(consumer.name, targets)) === MAX_CONSUMERS) {
+      sentences.push("there may be more consumers of whom this is true; they are not looked for.");
+      break;
+    }
+  }
+  return sentences;
 }
 
 function sentence(consumer: string, targets: readonly string[]): string {

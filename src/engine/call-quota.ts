@@ -13,7 +13,7 @@ import type { ServingModel } from "./endpoint-choice.ts";
 import type { Exchange } from "./exchange.ts";
 import { quotaError } from "./quota-error.ts";
 import type { QuotaPlan } from "./quota-plan.ts";
-import { priceOf, pricesOf } from "./target-price.ts";
+import { isNotPriced, lacksPrice, pricesOf } from "./target-price.ts";
 import type { UsageSlot } from "./usage-slot.ts";
 
 /** How often a request that waits for a lease looks whether it has come, and how long it waits at most. */
@@ -45,7 +45,7 @@ export class CallQuota {
 
   /** Reserves for the call. `then` is called at once, or, where this machine must ask others first, in a moment. */
   admit(then: (error: SluiceError | undefined) => void): void {
-    if (this.#plan?.countsMoney === true && pricesOf(this.#serving).length === 0) {
+    if (isNotPriced(this.#serving, this.#plan)) {
       then(notPriced());
       return;
     }
@@ -87,7 +87,7 @@ export class CallQuota {
     const { admission, plans } = this.#exchange.services.quotas;
     const serves = serving.model === this.#serving.model;
     const plan = serves ? this.#plan : this.#planFor(serving);
-    if (plan?.countsMoney === true && priceOf(endpoint.target, serving) === undefined) {
+    if (lacksPrice(endpoint, serving, plan)) {
       return Infinity;
     }
     const amounts = serves ? this.#amounts : this.#estimate(serving, plan);
@@ -152,7 +152,7 @@ export class CallQuota {
     const output = this.#demand.outputTokens(serving.model, plan);
     const at = this.#exchange.entry.startedAt;
     const nanoUsd =
-      plan?.countsMoney === true
+      plan?.countsMoney === true || serving.model.hasLimitedEndpoints
         ? Math.max(0, ...pricesOf(serving).map((price) => reserveNanoUsd(price, promptTokens, output, at)))
         : 0;
     return { tokens: promptTokens + output, nanoUsd };

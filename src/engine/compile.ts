@@ -76,7 +76,7 @@ export function* compileEngine(snapshot: Snapshot, services: CompileServices): G
 type TakeOrigin = (options: OriginOptions) => Origin;
 
 /** What an endpoint has of its provider: node and credential, whatever the target. */
-interface Address extends Omit<Endpoint, "target" | "weight" | "limited" | "quotaTimeZone"> {
+interface Address extends Omit<Endpoint, "target" | "weight" | "limited" | "countsMoney" | "quotaTimeZone"> {
   readonly credentialLimits: LimitsConfig | undefined;
 }
 
@@ -178,7 +178,8 @@ function compileModel(
       // a target's share does not grow with its nodes and credentials
       const weight = policyWeight * provider.shares[index]!;
       const limited = limitsOf(services.nameId(config.name), target, address.credentialId, credentialLimits);
-      endpoints.push(Object.freeze({ ...address, target, weight, limited, quotaTimeZone }));
+      const countsMoney = limited.some(({ limits }) => limits.monthlyNanoUsd !== undefined);
+      endpoints.push(Object.freeze({ ...address, target, weight, limited, countsMoney, quotaTimeZone }));
     }
     byPriority.set(targetConfig.priority, endpoints);
   }

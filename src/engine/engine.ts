@@ -53,6 +53,8 @@ export interface Endpoint extends Candidate {
   readonly headers: readonly string[];
   /** The limits of its target and of its credential. */
   readonly limited: readonly Omit<LimitedSubject, "month">[];
+  /** One of them counts money, so that it serves only what has a price. */
+  readonly countsMoney: boolean;
   /** Whose calendar months count here. */
   readonly quotaTimeZone: string;
 }
