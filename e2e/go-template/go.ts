@@ -1,0 +1,42 @@
+/** Runs Go's text/template, and the cases that are compared with it. */
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** A template and what it is rendered with. */
+export interface TemplateCase {
+  readonly template: string;
+  /** JSON text. */
+  readonly data: string;
+  readonly missingKey: "error" | "default" | "zero";
+}
+
+/** What Go made of a case: one of the two. */
+export interface GoResult {
+  readonly output?: string;
+  readonly error?: string;
+}
+
+/** Whether `go` can be run here. */
+export function hasGo(): boolean {
+  return spawnSync("go", ["version"]).status === 0;
+}
+
+/** Builds the Go program and returns a function that renders cases with it, and one that deletes it. */
+export function buildGoRenderer(): { render: (cases: readonly TemplateCase[]) => GoResult[]; remove: () => void } {
+  const folder = mkdtempSync(join(tmpdir(), "sluice-go-template-"));
+  const program = join(folder, "render");
+  execFileSync("go", ["build", "-o", program, join(import.meta.dirname, "main.go")], {
+    env: { ...process.env, GOFLAGS: "-mod=mod", GO111MODULE: "off", GOCACHE: join(folder, "cache") },
+  });
+  const render = (cases: readonly TemplateCase[]): GoResult[] => {
+    const json = cases.map(
+      ({ template, data, missingKey }) =>
+        `{"template":${JSON.stringify(template)},"missingKey":"${missingKey}","data":${data}}`,
+    );
+    const output = execFileSync(program, { input: `[${json.join(",")}]`, maxBuffer: 64 * 1024 * 1024 });
+    return JSON.parse(output.toString()) as GoResult[];
+  };
+  return { render, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
