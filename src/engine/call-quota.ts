@@ -12,6 +12,7 @@ import type { Demand } from "./demand.ts";
 import type { ServingModel } from "./endpoint-choice.ts";
 import type { Exchange } from "./exchange.ts";
 import { quotaError } from "./quota-error.ts";
+import { correctedTokens } from "./prompt-tokens.ts";
 import type { QuotaPlan } from "./quota-plan.ts";
 
 /** How often a request that waits for a lease looks whether it has come, and how long it waits at most. */
@@ -146,8 +147,9 @@ export class CallQuota {
   }
 
   #estimate(model: CompiledModel, plan: QuotaPlan | undefined): Amounts {
-    const { promptTokens } = this.#demand;
-    const output = this.#demand.outputTokens(model, plan);
+    const { correction } = this.#exchange.services.quotas;
+    const promptTokens = correctedTokens(correction, model, this.#demand.promptTokens);
+    const output = this.#demand.outputTokens(model, plan, promptTokens);
     const nanoUsd =
       plan?.countsMoney === true
         ? Math.max(0, ...model.prices.map((price) => reserveNanoUsd(price, promptTokens, output)))

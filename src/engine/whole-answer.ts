@@ -8,7 +8,7 @@ import { estimateTokens } from "../lib/token-estimate.ts";
 import type { AnswerSink, Attempt } from "./attempt.ts";
 import { invalidAnswer, retryAfterMsOf, upstreamErrorFailure } from "./attempt-failure.ts";
 import { errorWithoutSecrets } from "./error-text.ts";
-import { estimatedPrompt, recordPromptEstimate } from "./record-usage.ts";
+import { estimatedPrompt, recordPromptEstimate, recordReportedUsage } from "./record-usage.ts";
 import { returnedHeaders } from "./returned-headers.ts";
 import { parseJson } from "../lib/json-parse.ts";
 
@@ -78,7 +78,11 @@ export class WholeAnswer implements AnswerSink {
     attempt.answering();
     const { exchange } = attempt.call;
     const usage = target.readUsage(body);
-    exchange.entry.tokens(usage ?? this.#estimate(body), usage === undefined ? "estimated" : "reported");
+    if (usage === undefined) {
+      exchange.entry.tokens(this.#estimate(body), "estimated");
+    } else {
+      recordReportedUsage(attempt.call, usage);
+    }
     attempt.finished();
     exchange.send(200, ["content-type", "application/json", ...returnedHeaders(attempt, this.#headers)], sent);
   }
