@@ -6,7 +6,7 @@ import type { Operation } from "../dialects/contract.ts";
 import type { Usage } from "../dialects/form.ts";
 import { SluiceError, isSluiceError } from "../lib/errors.ts";
 import { readBody, type BodyScan } from "../lib/json-body.ts";
-import { estimateTokensOfBody, estimateTokensOfJson } from "../lib/token-estimate.ts";
+import { estimateTokensOfBody, PROMPT_MEMBERS } from "../lib/token-estimate.ts";
 import type { Deadlines } from "../lib/timer.ts";
 import { Attempt } from "./attempt.ts";
 import type { AttemptFailure } from "./attempt-failure.ts";
@@ -21,7 +21,7 @@ import { correctedTokens } from "./prompt-tokens.ts";
 import { usageSoFar } from "./record-usage.ts";
 
 /** Top-level members that the way of a request needs; everything else stays bytes. */
-const WANTED = ["model", "stream", "stream_options", ...OUTPUT_MEMBERS];
+const WANTED = ["model", "stream", "stream_options", ...OUTPUT_MEMBERS, ...PROMPT_MEMBERS];
 /** The longest that a request waits for a resting endpoint before the client is told to come back itself. */
 const LONGEST_WAIT_MS = 2_000;
 const FIRST_BACKOFF_MS = 50;
@@ -53,7 +53,11 @@ export function callModel(exchange: Exchange, operation: Operation, body: Buffer
   const streaming = stream === true && (operation === "chat" || operation === "completions");
   exchange.entry.model(model.nameId, streaming ? "stream" : "whole");
   if (operation === "count_tokens" && countsNowhere(model)) {
-    const tokens = correctedTokens(exchange.services.quotas.correction, model, estimateTokensOfJson(scan.value()));
+    const tokens = correctedTokens(
+      exchange.services.quotas.correction,
+      model,
+      estimateTokensOfBody(scan.body, scan.scan.members),
+    );
     exchange.sendJson(200, exchange.dialect.client.encodeTokenCount(tokens));
     return;
   }
@@ -166,7 +170,7 @@ export class ModelCall implements Abortable {
   }
 
   #estimateOnce(): number {
-    this.#estimatedTokens ??= estimateTokensOfBody(this.scan.body);
+    this.#estimatedTokens ??= estimateTokensOfBody(this.scan.body, this.scan.scan.members);
     return this.#estimatedTokens;
   }
 
