@@ -313,7 +313,10 @@ function isInString(body: Buffer, start: number, end: number): boolean {
 }
 
 function endOfString(body: Buffer, start: number, end: number): number {
-  let close = body.indexOf(QUOTE, start);
+  // most are words: looking at them here costs less than a call into native code
+  let at = start;
+  while (at < start + LONGEST_KEY && body[at] !== QUOTE) at++;
+  let close = body[at] === QUOTE ? at : body.indexOf(QUOTE, at);
   while (close >= 0 && close < end && isEscaped(body, close)) close = body.indexOf(QUOTE, close + 1);
   return close < 0 ? end : Math.min(close, end);
 }
