@@ -57,7 +57,7 @@ function costOf(samples: readonly Sample[]): number {
   return best;
 }
 
-const percent = (share: number): string => `${share >= 0 ? "+" : "−"}${Math.abs(share * 100).toFixed(0)} %`;
+const percent = (share: number): string => `${Math.round(share * 100) >= 0 ? "+" : "−"}${Math.abs(share * 100).toFixed(0)} %`;
 
 function row(errors: Errors): string {
   return `${percent(errors.mean)} | ${(errors.p95 * 100).toFixed(0)} % | ${percent(errors.worst)}`;
