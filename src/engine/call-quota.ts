@@ -12,6 +12,7 @@ import type { Demand } from "./demand.ts";
 import type { ServingModel } from "./endpoint-choice.ts";
 import type { Exchange } from "./exchange.ts";
 import { quotaError } from "./quota-error.ts";
+import { correctedTokens } from "./prompt-tokens.ts";
 import type { QuotaPlan } from "./quota-plan.ts";
 import { isNotPriced, lacksPrice, pricesOf } from "./target-price.ts";
 import type { UsageSlot } from "./usage-slot.ts";
@@ -148,9 +149,10 @@ export class CallQuota {
   }
 
   #estimate(serving: ServingModel, plan: QuotaPlan | undefined): Amounts {
-    const { promptTokens } = this.#demand;
-    const output = this.#demand.outputTokens(serving.model, plan);
-    const at = this.#exchange.entry.startedAt;
+    const { entry, services } = this.#exchange;
+    const promptTokens = correctedTokens(services.quotas.correction, serving.model, this.#demand.promptTokens);
+    const output = this.#demand.outputTokens(serving.model, plan, promptTokens);
+    const at = entry.startedAt;
     const nanoUsd =
       plan?.countsMoney === true || serving.model.hasLimitedEndpoints
         ? Math.max(0, ...pricesOf(serving).map((price) => reserveNanoUsd(price, promptTokens, output, at)))

@@ -14,10 +14,16 @@ export function recordStreamUsage(
   ending: "complete" | "partial",
 ): void {
   if (usage !== undefined && ending === "complete") {
-    call.exchange.entry.tokens(usage, "reported");
+    recordReportedUsage(call, usage);
     return;
   }
   call.exchange.entry.tokens(usageSoFar(call, usage, contentEvents), "estimated");
+}
+
+/** Records what the upstream reported at the end of its answer, and learns from it how the model counts. */
+export function recordReportedUsage(call: ModelCall, usage: Usage): void {
+  call.exchange.entry.tokens(usage, "reported");
+  call.learnPromptTokens(usage.promptTokens);
 }
 
 /** What a stream that has not ended has used, as far as anybody knows. */
