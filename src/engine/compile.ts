@@ -26,6 +26,7 @@ import { secretsOf } from "./error-text.ts";
 import { HostTable, PathTable } from "./match.ts";
 import { Models } from "./models.ts";
 import { OperationTable } from "./operations.ts";
+import { implicitModels, promptOf } from "./prompt-route.ts";
 
 /** The registries that an engine takes from, and that outlive it. */
 export interface CompileServices {
@@ -102,7 +103,7 @@ function* compileModels(
   }
   const priceBook = new PriceBook(snapshot.prices);
   const models = new Models();
-  for (const config of snapshot.models) {
+  for (const config of [...snapshot.models, ...implicitModels(snapshot)]) {
     models.add(config, compileModel(config, snapshot.quotas.timeZone, providers, priceBook, services));
     yield;
   }
@@ -292,6 +293,7 @@ function compileRoute(
     operationPath: config.path.endsWith("/*") ? undefined : operations.suffixOf(config.path),
     beforeAuthentication: filters.flatMap((filter) => filter.beforeAuthentication?.bind(filter) ?? []),
     answerHead: filters.flatMap((filter) => filter.answerHead?.bind(filter) ?? []),
+    prompt: promptOf(filters, config, snapshot),
     maxBodyBytes: filters.reduce((limit, filter) => filter.maxBodyBytes ?? limit, snapshot.server.maxBodyBytes),
   });
 }

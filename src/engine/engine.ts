@@ -17,6 +17,7 @@ import type { LimitedSubject } from "../quotas/plan.ts";
 import type { Origin } from "../upstreams/origin.ts";
 import type { HostTable, PathTable } from "./match.ts";
 import type { OperationTable } from "./operations.ts";
+import type { PromptRoute } from "./prompt-route.ts";
 
 /** The model filters of one target, composed: only the hooks that some filter has. */
 export interface ComposedModelFilters {
@@ -92,6 +93,8 @@ export interface CompiledRoute {
   readonly beforeAuthentication: readonly NonNullable<RequestFilter["beforeAuthentication"]>[];
   readonly answerHead: readonly NonNullable<RequestFilter["answerHead"]>[];
   readonly maxBodyBytes: number;
+  /** What answers here instead of `operations`. */
+  readonly prompt: PromptRoute | undefined;
 }
 
 export interface CompiledDomain {
