@@ -116,6 +116,39 @@ test("messages, parameters and defaults make the request; input is data and no t
   assert.equal(lastRequest()["stream"], undefined);
 });
 
+test("input that does not satisfy the route's schema is a 400 that names the field; defaults are filled in", async (t) => {
+  const route = structuredClone(PROMPT_ROUTE);
+  const options = (route["middlewares"] as JsonObject[])[0]!["options"] as JsonObject;
+  options["defaults"] = {};
+  options["input"] = {
+    type: "object",
+    required: ["texts"],
+    additionalProperties: false,
+    properties: {
+      texts: { type: "array", items: { type: "string" }, minItems: 1 },
+      audience: { type: "string", default: "friends" },
+    },
+  };
+  const { post, engine, lastRequest } = await start(t, [route]);
+  const cases: [body: unknown, param: string][] = [
+    [{}, "texts"],
+    [{ texts: ["a", 7] }, "texts[1]"],
+    [{ texts: [] }, "texts"],
+    [{ texts: ["a"], colour: "red" }, "(input)"],
+  ];
+  for (const [body, param] of cases) {
+    const answer = await post("/v1/summaries", body);
+    assert.equal(answer.status, 400);
+    assert.equal((((await answer.json()) as JsonObject)["error"] as JsonObject)["param"], param);
+  }
+  assert.equal(engine.stats().hits, 0);
+  assert.equal((await post("/v1/summaries", { texts: ["a"] })).status, 200);
+  assert.deepEqual((lastRequest()["messages"] as JsonObject[])[0], {
+    role: "system",
+    content: "You sum up for friends.",
+  });
+});
+
 test("who accepts an event stream gets one", async (t) => {
   const { post } = await start(t, [PROMPT_ROUTE]);
   const answer = await post("/v1/summaries", { texts: ["a"] }, { accept: "text/event-stream" });
@@ -161,7 +194,10 @@ test("a broken template, two answers on one route and an unknown provider refuse
     path: "/v1/x",
     middlewares: [{ name: "v1_chat_template", options: { provider, model_name: "m", prompt_template: text } }],
   });
+  const badSchema = structuredClone(PROMPT_ROUTE);
+  ((badSchema["middlewares"] as JsonObject[])[0]!["options"] as JsonObject)["input"] = { type: "nonsense" };
   const cases: [routes: JsonObject[], message: RegExp][] = [
+    [[badSchema], /options\.input.*no JSON Schema that can be used/s],
     [[template("line one\n{{ if .a }}")], /prompt_template.*template:2: unexpected EOF/s],
     [[{ ...template("a"), api: "openai" }], /one thing answers/],
     [[template("a", "nobody")], /no provider nobody/],

@@ -1,6 +1,7 @@
 /** A prompt: messages whose contents are templates, and the parameters that go with them. Makes chat requests of plain data. */
 import type { JsonObject } from "../lib/json.ts";
 import { SluiceError } from "../lib/errors.ts";
+import { compileInputSchema } from "./input-schema.ts";
 import { compileSimpleTemplate } from "./simple-template.ts";
 import { compileTemplate, type Template } from "./template.ts";
 import type { MissingKey } from "./evaluator.ts";
@@ -12,6 +13,8 @@ export interface PromptSource {
   readonly messages: readonly { readonly role: "system" | "user" | "assistant"; readonly content: string }[];
   /** Members of the request beside `model` and `messages`. */
   readonly parameters?: JsonObject;
+  /** JSON Schema that the input must satisfy. */
+  readonly input?: JsonObject;
   /** Input that is used where a request does not bring its own. */
   readonly defaults?: JsonObject;
   /** `go`: text/template; `simple`: variables only, `{{name}}`. */
@@ -28,8 +31,10 @@ export interface Prompt {
   readonly render: (input: JsonObject) => JsonObject;
 }
 
-/** @throws TemplateError with line and column where a template is at fault */
-export function compilePrompt({ name, messages, parameters, defaults, syntax, missingKey }: PromptSource): Prompt {
+/** @throws TemplateError with line and column where a template is at fault, Error where the schema cannot be used */
+export function compilePrompt(source: PromptSource): Prompt {
+  const { name, messages, parameters, input: schema, defaults, syntax, missingKey } = source;
+  const check = schema === undefined ? undefined : compileInputSchema(schema);
   const compile = syntax === "simple" ? compileSimpleTemplate : compileTemplate;
   const templates = messages.map(({ role, content }, index) => ({
     role,
@@ -40,7 +45,8 @@ export function compilePrompt({ name, messages, parameters, defaults, syntax, mi
   }));
   return {
     render(input) {
-      const data = defaults === undefined ? input : { ...defaults, ...input };
+      const given = defaults === undefined ? input : { ...defaults, ...input };
+      const data = check === undefined ? given : check(given);
       return {
         ...parameters,
         messages: templates.map(({ role, template }) => ({ role, content: renderOne(template, data) })),

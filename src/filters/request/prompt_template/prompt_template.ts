@@ -3,6 +3,8 @@
  * parameters, make a chat request of it for a user model.
  */
 import { z } from "zod";
+import type { JsonObject } from "../../../lib/json.ts";
+import { compileInputSchema } from "../../../templates/input-schema.ts";
 import { compilePrompt } from "../../../templates/prompt.ts";
 import { templateMistake } from "../../template-text.ts";
 import type { RequestFilterDefinition } from "../../contract.ts";
@@ -24,6 +26,8 @@ const schema = z
     messages: z.array(message).min(1).max(MAX_MESSAGES),
     /** Further members of the chat request: temperature, max_tokens, response_format, tools … */
     parameters: z.record(z.string(), z.json()).default({}),
+    /** JSON Schema of what callers send; without it anything is taken. */
+    input: z.record(z.string(), z.json()).optional(),
     /** Input that is used where a request does not bring its own. */
     defaults: z.record(z.string(), z.json()).default({}),
     /** `go`: Go text/template; `simple`: `{{name}}` only. */
@@ -31,7 +35,11 @@ const schema = z
     /** What a name that the input lacks is: an error, or `<no value>`. */
     missingKey: z.enum(["error", "default", "zero"]).default("error"),
   })
-  .superRefine(({ messages, parameters, syntax }, context) => {
+  .superRefine(({ messages, parameters, input, syntax }, context) => {
+    const schemaMistake = input === undefined ? undefined : inputSchemaMistake(input);
+    if (schemaMistake !== undefined) {
+      context.addIssue({ code: "custom", message: schemaMistake, path: ["input"] });
+    }
     for (const [index, { content }] of messages.entries()) {
       const mistake = templateMistake(content, syntax);
       if (mistake !== undefined) {
@@ -50,5 +58,17 @@ export const promptTemplate: RequestFilterDefinition<z.infer<typeof schema>> = {
   name: "prompt_template",
   kind: "request",
   schema,
-  create: ({ model, ...source }) => ({ prompt: { model, ...compilePrompt({ name: "messages", ...source }) } }),
+  create: ({ model, input, ...source }) => ({
+    prompt: { model, ...compilePrompt({ name: "messages", ...(input !== undefined && { input }), ...source }) },
+  }),
 };
+
+/** What of a JSON Schema cannot be used; undefined if all can. */
+function inputSchemaMistake(schema: JsonObject): string | undefined {
+  try {
+    compileInputSchema(schema);
+    return undefined;
+  } catch (error) {
+    return `is no JSON Schema that can be used here: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
