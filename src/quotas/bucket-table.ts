@@ -187,17 +187,17 @@ export class BucketTable {
     );
   }
 
+  /** The bucket of that name, or -1 if there is none. Call it under the lock. */
+  find(key: BucketKey): number {
+    return this.#index[this.#probe(key)]! - 1;
+  }
+
   /** The bucket of that name, made if there is none; -1 if there is no room. Call it under the lock. */
   findOrCreate(key: BucketKey, now: number): number {
-    let at = this.#home(key);
-    for (; ; at = (at + 1) % this.#index.length) {
-      const slot = this.#index[at]! - 1;
-      if (slot < 0) {
-        break;
-      }
-      if (this.isAt(slot, key)) {
-        return slot;
-      }
+    const at = this.#probe(key);
+    const known = this.#index[at]! - 1;
+    if (known >= 0) {
+      return known;
     }
     if (this.live >= this.#slots) {
       return -1;
@@ -330,6 +330,17 @@ export class BucketTable {
       this.#cursor = (this.#cursor + 1) % this.#slots;
     }
     return this.#cursor;
+  }
+
+  /** Where in the index the bucket of that name is, or would be. */
+  #probe(key: BucketKey): number {
+    let at = this.#home(key);
+    for (; ; at = (at + 1) % this.#index.length) {
+      const slot = this.#index[at]! - 1;
+      if (slot < 0 || this.isAt(slot, key)) {
+        return at;
+      }
+    }
   }
 
   #home({ identity, first, second, third, period }: BucketKey): number {

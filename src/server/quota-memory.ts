@@ -1,4 +1,6 @@
 /** The memory that quotas are counted in, as the main thread sees it: made once, given to every thread that counts. */
+import { NUMBER_FIELD } from "../ledger/usage-layout.ts";
+import type { UsageReader } from "../ledger/usage-reader.ts";
 import { sharedNowMs } from "../lib/shared-clock.ts";
 import { Admission } from "../quotas/admission.ts";
 import { createBucketMemory } from "../quotas/bucket-layout.ts";
@@ -9,7 +11,8 @@ import { ReservationTable } from "../quotas/reservation-table.ts";
 /** Numbers of the threads, as the buckets' lock knows them. */
 const MAIN_OWNER = 1;
 export const STORE_OWNER = 2;
-const FIRST_WORKER_OWNER = 3;
+export const LOADER_OWNER = 3;
+const FIRST_WORKER_OWNER = 4;
 
 /** The number of a worker thread. */
 export function bucketOwner(workerIndex: number): number {
@@ -37,9 +40,23 @@ export class QuotaMemory {
     clearInterval(this.#timer);
   }
 
-  /** A worker has died: what its requests held goes back, and what they had used by then stays used. */
-  recover(workerIndex: number, reservations: SharedArrayBuffer): void {
+  /** The loader has died; it changes nothing, and had the lock only to read. */
+  recoverLoader(): void {
+    this.table.lock.recover(LOADER_OWNER, () => {});
+  }
+
+  /**
+   * A worker has died: what its requests held goes back, and what they had used by then stays used. Their usage entries
+   * say how much that is, so that counters and ledger agree. Call it before the entries are accounted for.
+   */
+  recover(workerIndex: number, reservations: SharedArrayBuffer, usage: UsageReader): void {
     const admission = new Admission(this.table, new ReservationTable(reservations), sharedNowMs);
-    admission.recover(bucketOwner(workerIndex));
+    admission.recover(bucketOwner(workerIndex), (slot) => {
+      const entry = usage.recordAt(slot);
+      return {
+        tokens: entry.number(NUMBER_FIELD.promptTokens) + entry.number(NUMBER_FIELD.completionTokens),
+        nanoUsd: entry.number(NUMBER_FIELD.costNanoUsd),
+      };
+    });
   }
 }
