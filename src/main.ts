@@ -7,6 +7,7 @@ import { keysCommand } from "./cli/keys.ts";
 import { schemaCommand } from "./cli/schema.ts";
 import { serveCommand } from "./cli/serve.ts";
 import { simulateCommand } from "./cli/simulate.ts";
+import { usageCommand } from "./cli/usage.ts";
 
 /** The version of the package that this file is part of, be it run from `src` or from `dist`. */
 function readVersion(): string {
@@ -23,6 +24,7 @@ const program = new Command("sluice")
   .addCommand(checkCommand())
   .addCommand(schemaCommand())
   .addCommand(keysCommand())
+  .addCommand(usageCommand())
   .addCommand(simulateCommand());
 
 await program.parseAsync();
