@@ -28,7 +28,7 @@ export function usageLines({ subject, limits }: SubjectUsage): string[] {
       amount(limit.used, limit.kind),
       amount(limit.reserved, limit.kind),
       amount(limit.limit, limit.kind),
-      limit.limit === 0 ? "-" : ((limit.used / limit.limit) * 100).toFixed(1),
+      percent(limit),
       reset(limit),
     ),
   );
@@ -40,13 +40,19 @@ function line(
   used: string,
   running: string,
   limit: string,
-  percent: string,
+  share: string,
   reset: string,
 ): string {
   const numbers = [used, running, limit].map((text) => text.padStart(AMOUNT)).join("");
   return (
-    `${subject.padEnd(SUBJECT)} ${unit.padEnd(UNIT)}${numbers} ${percent.padStart(PERCENT)}  ${reset}`.trimEnd() + "\n"
+    `${subject.padEnd(SUBJECT)} ${unit.padEnd(UNIT)}${numbers} ${share.padStart(PERCENT)}  ${reset}`.trimEnd() + "\n"
   );
+}
+
+/** Requests at once are used by those that run. */
+function percent({ per, used, reserved, limit }: LimitUsage): string {
+  const taken = per === "moment" ? used + reserved : used;
+  return limit === 0 ? "-" : ((taken / limit) * 100).toFixed(1);
 }
 
 function amount(value: number, kind: LimitUsage["kind"]): string {

@@ -1,4 +1,7 @@
 /** `sluice usage`: what is used of everything that a running gateway limits. */
+import { once } from "node:events";
+import http, { type IncomingMessage } from "node:http";
+import https from "node:https";
 import { Command } from "commander";
 import type { SubjectUsage, UsagePage } from "../quotas/usage-report.ts";
 import { print } from "./print.ts";
@@ -7,6 +10,13 @@ import { usageHead, usageLines } from "./usage-table.ts";
 const DEFAULT_ADMIN = "http://127.0.0.1:8081";
 const PAGE_SIZE = 1_000;
 const TIMEOUT_MS = 10_000;
+/** What the report itself may answer instead; anything else comes from elsewhere. */
+const ADMIN_CODES: ReadonlySet<string> = new Set([
+  "consumer_not_found",
+  "invalid_request",
+  "usage_unavailable",
+  "internal_error",
+]);
 
 interface UsageOptions {
   readonly admin: string;
@@ -104,24 +114,23 @@ async function get(admin: string, target: string): Promise<UsagePage> {
   let status: number;
   let body: unknown;
   try {
-    const answer = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS), redirect: "error" });
+    const answer = await fetchText(url);
     status = answer.status;
-    const text = await answer.text();
-    body = text.startsWith("{") ? JSON.parse(text) : undefined;
+    body = answer.text.startsWith("{") ? JSON.parse(answer.text) : undefined;
   } catch (error) {
     throw new UsageError(
       `No gateway answers at ${url.origin} (${reasonOf(error)}). Is it running? Give its admin.listen with --admin URL.`,
     );
   }
-  const { usage, error } = (body ?? {}) as Partial<UsagePage> & { readonly error?: { readonly message?: unknown } };
+  const { usage, error } = (body ?? {}) as Partial<UsagePage> & { readonly error?: Record<string, unknown> };
   if (status === 200 && Array.isArray(usage)) {
     return body as UsagePage;
   }
-  if (typeof error?.message === "string" && target.startsWith("/admin/") && status !== 405) {
-    throw new UsageError(`${url.origin} answers ${status}: ${error.message}`);
+  if (ADMIN_CODES.has(String(error?.["code"]))) {
+    throw new UsageError(String(error?.["message"]));
   }
   throw new UsageError(
-    `What answers at ${url.origin} (status ${status}) is no admin port of Sluice. Give admin.listen with --admin URL.`,
+    `What answers at ${url.origin} (status ${status}) is not the admin port of this Sluice. Give its admin.listen with --admin URL.`,
   );
 }
 
@@ -133,7 +142,19 @@ function urlOf(admin: string, target: string): URL {
   return new URL(target, base.origin);
 }
 
+/** Not `fetch`, which refuses some ports that a gateway may well have. */
+async function fetchText(url: URL): Promise<{ readonly status: number; readonly text: string }> {
+  const { get } = url.protocol === "https:" ? https : http;
+  const request = get(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+  const [response] = (await once(request, "response")) as [IncomingMessage];
+  let text = "";
+  for await (const part of response.setEncoding("utf8") as AsyncIterable<string>) {
+    text += part;
+  }
+  return { status: response.statusCode ?? 0, text };
+}
+
 function reasonOf(error: unknown): string {
-  const { cause, message } = error as { readonly cause?: { readonly code?: string }; readonly message: string };
-  return cause?.code ?? message;
+  const { code, message } = error as { readonly code?: unknown; readonly message: string };
+  return typeof code === "string" ? code : message;
 }

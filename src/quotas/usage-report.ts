@@ -299,8 +299,8 @@ function exhaustedAt(used: number, limit: number, { startsAt, endsAt }: Month, n
   return at < endsAt ? at : undefined;
 }
 
-/** The id of a part of a subject, or -1 if it has no such part. */
-function partOf(subject: Subject, part: "consumer" | "model"): number {
+/** The id of a part of a subject, or undefined if it has no such part. */
+function partOf(subject: Subject, part: "consumer" | "model"): number | undefined {
   switch (SUBJECT_PARTS[subject.type].indexOf(part)) {
     case 0:
       return subject.first;
@@ -309,7 +309,7 @@ function partOf(subject: Subject, part: "consumer" | "model"): number {
     case 2:
       return subject.third;
     default:
-      return -1;
+      return undefined;
   }
 }
 

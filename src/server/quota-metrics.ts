@@ -3,6 +3,7 @@ import type { NameTable } from "../lib/name-table.ts";
 import { sharedNowMs } from "../lib/shared-clock.ts";
 import type { MetricFamily, MetricSample, MetricSource } from "../observability/prometheus.ts";
 import { BUCKET_KINDS, isMonthly, KIND, subjectText, type SubjectType } from "../quotas/bucket.ts";
+import { MonthClock } from "../quotas/months.ts";
 import { WORD } from "../quotas/bucket-layout.ts";
 import type { BucketStatus, BucketTable } from "../quotas/bucket-table.ts";
 
@@ -11,6 +12,9 @@ const SHOWN_TYPES: ReadonlySet<SubjectType> = new Set(["consumer", "model", "tar
 /** Limits shown; each is three lines. */
 const MAX_SERIES = 1_000;
 const NANO = 1e9;
+
+/** While it is still yesterday somewhere, last month's counters are still used. */
+const LAST_ZONE_MS = 86_400_000;
 
 interface Shown {
   readonly slot: number;
@@ -27,8 +31,7 @@ export function quotaMetrics(
   maxSeries: number = MAX_SERIES,
 ): MetricSource {
   return () => {
-    const all = shownBuckets(table).toSorted((left, right) => right.share - left.share);
-    const shown = all.slice(0, maxSeries);
+    const { shown, leftOut } = fullest(table, maxSeries);
     const labels = shown.map(({ slot }) => labelsOf(table, names, slot));
     const family = (part: "limit" | "used" | "reserved", help: string): MetricFamily => ({
       name: `sluice_quota_${part}`,
@@ -43,7 +46,7 @@ export function quotaMetrics(
       family("limit", "Limits of consumers, models, targets and credentials that have been used: money in dollars."),
       family("used", "How much of the limit is used now, or was in this month."),
       family("reserved", "How much of the limit is held for requests that run."),
-      gauge("sluice_quota_series_left_out", "Limits that are used least and are not shown.", all.length - shown.length),
+      gauge("sluice_quota_series_left_out", "Limits that are used least and are not shown.", leftOut),
       gauge("sluice_quota_buckets", "Limits of single subjects that can be counted at one time.", table.size),
       gauge("sluice_quota_buckets_in_use", "Limits of single subjects that are counted now.", table.live),
       gauge("sluice_quota_store_failing", "1 while monthly counters cannot be stored.", isStoreFailing() ? 1 : 0),
@@ -51,37 +54,54 @@ export function quotaMetrics(
   };
 }
 
-/** Read without the lock: what is changed in this moment is right at the next scrape. */
-function shownBuckets(table: BucketTable): Shown[] {
+/** Those of which the largest share is taken. Read without the lock: what changes meanwhile is right at the next scrape. */
+function fullest(table: BucketTable, max: number): { readonly shown: readonly Shown[]; readonly leftOut: number } {
   const now = sharedNowMs();
-  const shown: Shown[] = [];
-  /** Of several months of one subject the newest counts. */
-  const months = new Map<string, number>();
+  const oldestMonth = MonthClock.of("UTC").at(Date.now() - LAST_ZONE_MS).month;
+  let chosen: Shown[] = [];
+  let least = -1;
+  let count = 0;
   const { highWater } = table;
   for (let slot = 0; slot < highWater; slot++) {
-    if (table.isFree(slot) || !SHOWN_TYPES.has(table.subject(slot).type)) {
+    if (table.isFree(slot) || !isShown(table, slot, oldestMonth)) {
       continue;
     }
+    count++;
     const status = table.status(slot, now);
-    const entry = { slot, status, share: share(status) };
-    const known = isMonthly(table.kind(slot)) ? olderMonth(table, slot, months, shown.length) : undefined;
-    if (known === undefined) {
-      shown.push(entry);
-    } else if (table.word(slot, WORD.period) > table.word(shown[known]!.slot, WORD.period)) {
-      shown[known] = entry;
+    const taken = share(status);
+    if (taken > least) {
+      chosen.push({ slot, status, share: taken });
+      if (chosen.length > max * 2) {
+        chosen = chosen.toSorted(byShare).slice(0, max);
+        least = chosen.at(-1)!.share;
+      }
     }
   }
-  return shown;
+  const shown = newestMonths(table, chosen.toSorted(byShare)).slice(0, max);
+  return { shown, leftOut: count - shown.length };
 }
 
-/** Where another month of the bucket's subject stands; else remembers that this one will stand at `place`. */
-function olderMonth(table: BucketTable, slot: number, months: Map<string, number>, place: number): number | undefined {
-  const key = [WORD.identity, WORD.first, WORD.second, WORD.third].map((word) => table.word(slot, word)).join();
-  const known = months.get(key);
-  if (known === undefined) {
-    months.set(key, place);
+function isShown(table: BucketTable, slot: number, oldestMonth: number): boolean {
+  return (
+    SHOWN_TYPES.has(table.subject(slot).type) &&
+    (!isMonthly(table.kind(slot)) || table.word(slot, WORD.period) >= oldestMonth)
+  );
+}
+
+const byShare = (left: Shown, right: Shown): number => right.share - left.share;
+
+/** For a day at the turn of a month a subject may have two: the newer one counts. */
+function newestMonths(table: BucketTable, shown: readonly Shown[]): Shown[] {
+  const newest = new Map<string, Shown>();
+  for (const entry of shown) {
+    const { slot } = entry;
+    const key = [WORD.identity, WORD.first, WORD.second, WORD.third].map((word) => table.word(slot, word)).join();
+    const known = newest.get(key);
+    if (known === undefined || table.word(known.slot, WORD.period) < table.word(slot, WORD.period)) {
+      newest.set(key, entry);
+    }
   }
-  return known;
+  return [...newest.values()];
 }
 
 function share({ capacity, used, reserved }: BucketStatus): number {
