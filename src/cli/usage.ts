@@ -155,6 +155,9 @@ async function fetchText(url: URL): Promise<{ readonly status: number; readonly 
 }
 
 function reasonOf(error: unknown): string {
-  const { code, message } = error as { readonly code?: unknown; readonly message: string };
+  const { code, message, name } = error as { readonly code?: unknown; readonly message: string; readonly name: string };
+  if (name === "AbortError") {
+    return `nothing within ${TIMEOUT_MS / 1_000} s`;
+  }
   return typeof code === "string" ? code : message;
 }
