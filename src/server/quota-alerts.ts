@@ -21,12 +21,11 @@ export class QuotaAlerts {
       this.#counts.set(percent, (this.#counts.get(percent) ?? 0) + 1);
       const isMoney = kind === "monthlyUsd";
       const amounts = isMoney ? { used: used / NANO, limit: limit / NANO } : { used, limit };
+      const part = percent === 100 ? "used up its" : `used ${percent} % of its`;
       const what = `${amounts.limit} ${isMoney ? "dollars" : "tokens"} of ${monthText(month)}`;
       this.#log.warn(
         { subject, kind, month: monthText(month), percent, ...amounts },
-        percent === 100
-          ? `budget used up: ${subject} has used its ${what}`
-          : `budget ${percent} % used: ${subject}, of ${what}`,
+        `budget: ${subject} has ${part} ${what}`,
       );
     }
   };
