@@ -132,11 +132,11 @@ test("pages: every subject once; the last one says so", async () => {
   assert.equal(whole.usage.length, 508);
   const seen: string[] = [];
   let query = "";
-  let sizes: number[] = [];
+  const sizes: number[] = [];
   for (;;) {
     const { usage, next } = await usagePage(gateway, query);
     seen.push(...usage.map(({ subject }) => subject));
-    sizes = [...sizes, usage.length];
+    sizes.push(usage.length);
     if (next === null) break;
     query = `?cursor=${next}`;
   }

@@ -261,14 +261,16 @@ export class BucketTable {
   /**
    * Gives slots of buckets that hold nothing back: rates that have decayed, and months before `oldestMonth` (YYYYMM).
    * Takes the lock for as long as it lasts, so call it seldom.
+   * @param inUse called once, under the lock: the buckets of requests that run, which settle in them at their end
    * @returns how many were freed
    */
-  reclaim(now: number, oldestMonth: number): number {
+  reclaim(now: number, oldestMonth: number, inUse: () => ReadonlySet<number> = noSlots): number {
     this.lock.lock();
     try {
+      const kept = inUse();
       let freed = 0;
       for (let slot = 0; slot < this.highWater; slot++) {
-        if (!this.isFree(slot) && this.#isIdle(slot, now, oldestMonth)) {
+        if (!this.isFree(slot) && this.#isIdle(slot, now, oldestMonth) && !kept.has(slot)) {
           this.setWord(slot, WORD.identity, 0);
           freed++;
         }
@@ -348,6 +350,8 @@ export class BucketTable {
     return (hash >>> 0) % this.#index.length;
   }
 }
+
+const noSlots = (): ReadonlySet<number> => new Set();
 
 function mix(hash: number, part: number): number {
   const mixed = Math.imul(hash ^ part, 0x9e3779b1);

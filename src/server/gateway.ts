@@ -243,6 +243,7 @@ export class Gateway {
       predecessor,
     );
     this.#observer.collector.add(worker.usageReader);
+    this.#quotas.addWorker(worker.reservations);
     const startedAt = performance.now();
     worker.onMessage = (message) => {
       switch (message.kind) {

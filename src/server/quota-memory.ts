@@ -30,11 +30,29 @@ const LAST_ZONE_MS = 86_400_000;
 export class QuotaMemory {
   readonly buckets: SharedArrayBuffer = createBucketMemory();
   readonly table: BucketTable = new BucketTable(this.buckets, MAIN_OWNER);
+  /** What each worker's requests hold; a worker takes its dead predecessor's memory over. */
+  readonly #reservations = new Map<SharedArrayBuffer, ReservationTable>();
   readonly #timer = setInterval(() => {
     if (this.table.live > this.table.size * CROWDED_SHARE) {
-      this.table.reclaim(sharedNowMs(), MonthClock.of("UTC").at(Date.now() - LAST_ZONE_MS).month);
+      const oldestMonth = MonthClock.of("UTC").at(Date.now() - LAST_ZONE_MS).month;
+      this.table.reclaim(sharedNowMs(), oldestMonth, () => this.#bucketsInUse());
     }
   }, RECLAIM_MS).unref();
+
+  /** A worker begins, whose requests hold buckets. */
+  addWorker(reservations: SharedArrayBuffer): void {
+    if (!this.#reservations.has(reservations)) {
+      this.#reservations.set(reservations, new ReservationTable(reservations));
+    }
+  }
+
+  #bucketsInUse(): Set<number> {
+    const slots = new Set<number>();
+    for (const reservations of this.#reservations.values()) {
+      reservations.addBucketsInUse(slots);
+    }
+    return slots;
+  }
 
   close(): void {
     clearInterval(this.#timer);
