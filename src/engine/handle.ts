@@ -25,12 +25,13 @@ export function handleRequest(
 ): Exchange | undefined {
   const requestId = requestIdOf(request.headers);
   const dialect = request.headers["anthropic-version"] === undefined ? DIALECTS.openai : DIALECTS.anthropic;
-  const slot = services.usage.open(requestId, Date.now());
+  const startedAt = Date.now();
+  const slot = services.usage.open(requestId, startedAt);
   if (slot < 0) {
     refuseOverload(response, requestId, dialect);
     return undefined;
   }
-  const entry = new UsageSlot(services.usage, services.ids, slot);
+  const entry = new UsageSlot(services.usage, services.ids, slot, startedAt);
   const exchange = new Exchange(request, response, requestId, entry, lease, services, dialect);
   try {
     route(exchange);

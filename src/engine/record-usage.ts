@@ -29,6 +29,9 @@ export function usageSoFar(call: ModelCall, usage: Usage | undefined, contentEve
 
 /** Records the prompt of a call whose answer never came: the upstream has read it. */
 export function recordPromptEstimate(call: ModelCall): void {
+  if (call.operation === "count_tokens") {
+    return; // what is only counted is not used
+  }
   call.exchange.entry.tokens(estimatedPrompt(call), "estimated");
 }
 

@@ -76,9 +76,11 @@ export class WholeAnswer implements AnswerSink {
       attempt.encoded.sameDialect && (!hasForm || attempt.endpoint.target.filters.answer === undefined);
     const sent = passThrough ? body : this.#convert(body);
     attempt.answering();
-    const { exchange } = attempt.call;
-    const usage = target.readUsage(body);
-    exchange.entry.tokens(usage ?? this.#estimate(body), usage === undefined ? "estimated" : "reported");
+    const { exchange, operation } = attempt.call;
+    if (operation !== "count_tokens") {
+      const usage = target.readUsage(body);
+      exchange.entry.tokens(usage ?? this.#estimate(body), usage === undefined ? "estimated" : "reported");
+    }
     attempt.finished();
     exchange.send(200, ["content-type", "application/json", ...returnedHeaders(attempt, this.#headers)], sent);
   }
