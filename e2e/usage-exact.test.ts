@@ -15,7 +15,9 @@ import { chatBody, post } from "./raw-http.ts";
 import { limitOf, quietUsage, tokensOf } from "./usage.ts";
 
 const PRELOAD = join(import.meta.dirname, "crash-preload.ts");
-const PLENTY = { tokens: 1_000_000_000 };
+const PLENTY = { tokens: 1_000_000_000, usd: 1_000_000 };
+/** Dollars a million tokens; cached ones are cheaper. */
+const PRICE = { input: 2.5, cachedInput: 0.25, output: 15 };
 const { key, hash } = testKey("usage-exact");
 
 /** Everything that a request of the one key to the one model counts in. */
@@ -41,7 +43,14 @@ function configOf(engine: Simulator, timeouts: JsonObject): JsonObject {
         timeouts,
       },
     ],
-    models: [{ name: "index", targets: [{ provider: "engine", model: "m", limits }], retry: { attempts: 1 }, limits }],
+    models: [
+      {
+        name: "index",
+        targets: [{ provider: "engine", model: "m", limits, price: PRICE }],
+        retry: { attempts: 1 },
+        limits,
+      },
+    ],
     consumers: [
       {
         name: "search",
@@ -72,9 +81,12 @@ async function start(
 async function assertExact(gateway: RunningGateway, entries: readonly UsageEntry[]): Promise<void> {
   const rows = await quietUsage(gateway);
   const tokens = tokensOf(entries);
+  const nanoUsd = entries.reduce((sum, { costNanoUsd }) => sum + costNanoUsd, 0);
+  assert.ok(nanoUsd > 0);
   for (const subject of SUBJECTS) {
     const { used, remaining, limit } = limitOf(rows, subject, "monthlyTokens");
     assert.deepEqual({ subject, used, remaining }, { subject, used: tokens, remaining: limit - tokens });
+    assert.equal(limitOf(rows, subject, "monthlyUsd").used, nanoUsd / 1e9, subject);
     assert.equal(limitOf(rows, subject, "concurrency").used, 0);
   }
 }
