@@ -204,8 +204,10 @@ test("hostile input: 400, 404 or 405 that says what to do, and the gateway goes 
   for (const query of queries) assert.equal(await status(`${all}?${query}`), "400", query);
   assert.equal(await status("/admin/v1/consumers/%zz/usage"), "400");
   for (const method of ["POST", "DELETE", "PUT", "OPTIONS"]) assert.equal(await status(all, method), "405", method);
-  const head = await fetch(`${gateway.adminUrl}${all}?limit=3`, { method: "HEAD" });
-  const got = await fetch(`${gateway.adminUrl}${all}?limit=3`);
+  // its numbers do not flow
+  const quiet = `${gateway.adminUrl}${all}?subject=key:search/prod`;
+  const head = await fetch(quiet, { method: "HEAD" });
+  const got = await fetch(quiet);
   assert.equal(head.headers.get("content-length"), String((await got.text()).length));
   assert.equal(await head.text(), "");
   const many = await Promise.all(

@@ -55,11 +55,20 @@ function percent({ per, used, reserved, limit }: LimitUsage): string {
   return limit === 0 ? "-" : ((taken / limit) * 100).toFixed(1);
 }
 
+/** Made once: each costs as much as thousands of numbers. */
+const DOLLARS = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 4 });
+const REQUESTS = new Intl.NumberFormat("en-US", { maximumFractionDigits: 1 });
+const WHOLE = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+
 function amount(value: number, kind: LimitUsage["kind"]): string {
-  if (kind === "monthlyUsd") {
-    return value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 4 });
+  switch (kind) {
+    case "monthlyUsd":
+      return DOLLARS.format(value);
+    case "requests":
+      return REQUESTS.format(value);
+    default:
+      return WHOLE.format(value);
   }
-  return value.toLocaleString("en-US", { maximumFractionDigits: kind === "requests" ? 1 : 0 });
 }
 
 function reset({ per, resetSeconds = 0, resetsAt = "", exhaustedAt, used, limit }: LimitUsage): string {
