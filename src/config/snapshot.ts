@@ -13,6 +13,8 @@ export interface Snapshot {
   readonly server: ServerConfig;
   readonly admin: ListenConfig;
   readonly accessLog: AccessLogConfig;
+  /** What several machines share; absent: this one is alone. */
+  readonly state?: StateConfig;
   readonly providers: readonly ProviderConfig[];
   readonly models: readonly ModelConfig[];
   readonly consumers: readonly ConsumerConfig[];
@@ -48,6 +50,31 @@ export interface ServerConfig {
 export interface AccessLogConfig {
   /** `stdout`, `none`, or a file's path. */
   readonly output: string;
+}
+
+export interface StateConfig {
+  readonly redis: RedisConfig;
+  /** The longest that an answer of Redis is waited for. */
+  readonly timeoutMs: number;
+}
+
+export interface RedisNode {
+  /** A name or an address, IPv6 without brackets. */
+  readonly host: string;
+  /** Absent: the usual one. */
+  readonly port?: number;
+}
+
+export interface RedisConfig {
+  readonly kind: "server" | "cluster" | "sentinel";
+  /** One server; some nodes of the cluster; the sentinels. */
+  readonly nodes: readonly RedisNode[];
+  readonly sentinel?: { readonly master: string; readonly username?: string; readonly password?: string };
+  readonly username?: string;
+  readonly password?: string;
+  readonly database: number;
+  /** PEM texts; absent: no TLS. */
+  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string; readonly serverName?: string };
 }
 
 export interface TimeoutsConfig {
