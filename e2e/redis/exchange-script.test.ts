@@ -13,6 +13,7 @@ const tolerance = 1e-6;
 
 type Step =
   | { readonly kind: "admit"; readonly machine: number; readonly amount: number }
+  | { readonly kind: "spend"; readonly machine: number; readonly amount: number }
   | { readonly kind: "settle"; readonly machine: number; readonly share: number }
   | {
       readonly kind: "exchange";
@@ -31,12 +32,13 @@ const machine = fc.nat({ max: machineCount - 1 });
 const fate = fc.constantFrom<Fate>("ok", "ok", "ok", "ok", "lost", "unanswered", "late");
 const calm: fc.Arbitrary<Step>[] = [
   fc.record({ kind: fc.constant("admit" as const), machine, amount: fc.integer({ min: 1, max: 30 }) }),
+  fc.record({ kind: fc.constant("spend" as const), machine, amount: fc.integer({ min: 1, max: 30 }) }),
   fc.record({ kind: fc.constant("settle" as const), machine, share: fc.double({ min: 0, max: 1, noNaN: true }) }),
   fc.record({
     kind: fc.constant("exchange" as const),
     machine,
-    extra: fc.nat({ max: 60 }),
-    need: fc.nat({ max: 30 }),
+    extra: fc.oneof(fc.nat({ max: 60 }), fc.constant(capacity)),
+    need: fc.oneof(fc.constant(0), fc.nat({ max: 30 })),
     fate,
   }),
   fc.record({ kind: fc.constant("wait" as const), ms: fc.nat({ max: 900 }) }),
@@ -55,6 +57,9 @@ async function perform(world: World, step: Step): Promise<void> {
   switch (step.kind) {
     case "admit":
       world.machines[step.machine]!.admit(world.shape.mode === "concurrency" ? 1 : step.amount);
+      return;
+    case "spend":
+      if (world.machines[step.machine]!.admit(step.amount)) world.machines[step.machine]!.settle(1);
       return;
     case "settle":
       world.machines[step.machine]!.settle(step.share);
@@ -131,8 +136,151 @@ function checkNeverMore(world: World): void {
   assert.ok(sum <= capacity + tolerance, `${world.used} are used and ${world.held} held, of ${capacity}`);
 }
 
+/** One scenario in a real Redis. */
+function scenario(name: string, mode: BucketMode, play: (world: World) => Promise<void>): void {
+  test(name, async (t) => {
+    if (!requirePart(t, "redis")) return;
+    const client = await connectTo(await startRedis(t));
+    t.after(() => client.destroy());
+    await play(new World(client, shapeOf(mode), machineCount, 1));
+  });
+}
+
+const [a, b, c] = [0, 1, 2];
+
+/** Leases what a machine needs and spends it. */
+async function spend(world: World, who: number, amount: number): Promise<void> {
+  const each = world.machines[who]!;
+  await each.exchange(amount, amount, "ok");
+  assert.ok(each.admit(amount));
+  each.settle(1);
+  await each.exchange(0, 0, "ok");
+}
+
+scenario("less than is needed is not granted, and the others are told to give back", "rate", async (world) => {
+  const [first, second] = world.machines;
+  await first!.exchange(80, 0, "ok");
+  await second!.exchange(60, 30, "ok");
+  assert.equal(second!.lease, 0);
+  assert.equal(second!.last?.isContested, true);
+  await first!.exchange(10, 0, "ok");
+  assert.equal(first!.last?.isContested, true);
+  await second!.exchange(200, 30, "ok");
+  assert.equal(second!.lease, 90);
+});
+
+scenario("a lease of a rate that ends is used from then on, and given back when its machine returns", "rate", async (world) => {
+  const [first, second] = world.machines;
+  await first!.exchange(90, 90, "ok");
+  world.tick(leaseMs + 6_000);
+  await second!.exchange(0, 0, "ok");
+  assert.equal(second!.last?.used, 80, "90, of which 10 have decayed in 6 s");
+  world.tick(6_000);
+  await second!.exchange(0, 0, "ok");
+  await second!.exchange(10, 10, "ok");
+  second!.admit(10);
+  second!.settle(1);
+  await first!.exchange(0, 0, "ok");
+  assert.equal(first!.last?.used, 0, "it had spent nothing");
+  await second!.exchange(0, 0, "ok");
+  assert.equal(second!.last?.used, 10);
+});
+
+scenario("what had decayed of an ended lease is not given back a second time", "rate", async (world) => {
+  const [first] = world.machines;
+  await first!.exchange(30, 30, "ok");
+  world.tick(leaseMs + 1);
+  await spend(world, b, 40);
+  world.tick(12_000); // 20 of 70 decay
+  await first!.exchange(0, 0, "ok");
+  assert.ok(Math.abs(first!.last!.used - 40) < 0.1, `${first!.last!.used}: the ended lease's rest of 10 was given back`);
+});
+
+scenario("a month keeps the lease of a machine that is gone, until it returns", "total", async (world) => {
+  const [first, second] = world.machines;
+  await first!.exchange(70, 70, "ok");
+  world.tick(20 * leaseMs);
+  await second!.exchange(100, 0, "ok");
+  assert.equal(second!.lease, 30);
+  first!.restart();
+  await first!.exchange(0, 0, "ok");
+  await second!.exchange(100, 0, "ok");
+  assert.equal(second!.lease, 100);
+});
+
+scenario("what runs on a machine that is gone holds no place", "concurrency", async (world) => {
+  const [first, second] = world.machines;
+  await first!.exchange(100, 100, "ok");
+  world.tick(leaseMs - 1);
+  await second!.exchange(1, 1, "ok");
+  assert.equal(second!.lease, 0);
+  world.tick(2);
+  await second!.exchange(1, 1, "ok");
+  assert.equal(second!.lease, 1);
+});
+
+scenario("a month survives the loss of all data, also what a machine used that is no more", "total", async (world) => {
+  await spend(world, a, 20);
+  await spend(world, b, 30);
+  await spend(world, c, 7);
+  await spend(world, a, 1); // and knows of all
+  await world.loseData();
+  const [first, second, third] = world.machines;
+  await first!.exchange(100, 0, "ok");
+  assert.equal(first!.last?.used, 58);
+  assert.equal(first!.lease, 42);
+  await first!.exchange(0, 0, "ok");
+  await spend(world, b, 4);
+  assert.equal(second!.last?.used, 62);
+  third!.restart();
+  await third!.exchange(0, 0, "ok");
+  assert.equal(third!.last?.used, 62);
+  await spend(world, c, 3);
+  assert.equal(third!.last?.used, 65);
+});
+
+scenario("a rate survives the loss of all data: nothing is free again, nothing counts twice", "rate", async (world) => {
+  await spend(world, a, 60);
+  await spend(world, b, 30);
+  await world.loseData();
+  const [first, second] = world.machines;
+  await first!.exchange(0, 0, "ok");
+  assert.equal(first!.last?.used, 60);
+  await second!.exchange(0, 0, "ok");
+  assert.equal(second!.last?.used, 90);
+  world.tick(6_000);
+  await first!.exchange(0, 0, "ok");
+  assert.ok(Math.abs(first!.last!.used - 80) < 0.01);
+});
+
+scenario("leases that a Redis has forgotten are not granted to others", "rate", async (world) => {
+  const [first, second] = world.machines;
+  await first!.exchange(70, 70, "ok");
+  await second!.exchange(10, 10, "ok");
+  await world.loseData();
+  await second!.exchange(100, 0, "ok");
+  assert.equal(second!.lease, 30);
+  await first!.exchange(70, 70, "ok");
+  assert.equal(first!.lease, 70);
+});
+
+scenario("a clock that is set back neither stops the decay nor prolongs a lease", "rate", async (world) => {
+  const [first, second] = world.machines;
+  await spend(world, a, 50);
+  await second!.exchange(50, 50, "ok");
+  world.skewMs -= 3_600_000;
+  await first!.exchange(0, 0, "ok");
+  assert.equal(first!.last?.used, 50);
+  world.tick(6_000);
+  await first!.exchange(0, 0, "ok");
+  assert.ok(Math.abs(first!.last!.used - 40) < 0.1);
+  world.tick(leaseMs);
+  await first!.exchange(0, 0, "ok");
+  assert.ok(first!.last!.used > 50, "the lease has ended");
+});
+
 for (const product of ["redis", "valkey"] as const) {
-  const numRuns = product === "redis" ? 150 : 40;
+  const numRuns = product === "redis" ? 200 : 40;
 
   for (const mode of ["rate", "total", "concurrency"] as const) {
     test(`${product}, ${mode}: with calls and answers that get lost or come late, used and held never exceed the capacity`, async (t) => {
@@ -168,6 +316,22 @@ for (const product of ["redis", "valkey"] as const) {
       (world, { used, leased }) => {
         assert.equal(leased, 0);
         assert.equal(used, world.used);
+      },
+    );
+  });
+
+  test(`${product}, rate: a machine that was cut off is charged once, for what it spent`, async (t) => {
+    if (!requirePart(t, product)) return;
+    const client = await connectTo(await startRedis(t, { product }));
+    t.after(() => client.destroy());
+    const long = fc.record({ kind: fc.constant("wait" as const), ms: fc.nat({ max: 2 * leaseMs }) });
+    await explore(
+      (run) => new World(client, shapeOf("rate"), machineCount, run),
+      [...calm, long],
+      numRuns,
+      () => {},
+      (world, { used }) => {
+        assert.ok(used >= world.used - tolerance, `${used} is less than the true ${world.used}`);
       },
     );
   });

@@ -1,7 +1,7 @@
 // Machines that share buckets, simulated with everything that can happen between them and Redis. The script is the real
 // one in a real Redis, but for its clock, which the test sets.
 import { createClient } from "@redis/client";
-import type { BucketMode } from "../../src/quotas/authority/authority.ts";
+import type { BucketGrant, BucketMode } from "../../src/quotas/authority/authority.ts";
 import { BucketCounters } from "../../src/quotas/authority/bucket-counters.ts";
 import { EXCHANGE_SCRIPT } from "../../src/quotas/authority/exchange-script.ts";
 import type { RedisServer } from "./redis-server.ts";
@@ -42,7 +42,7 @@ export class World {
   constructor(client: ReturnType<typeof connect>, shape: Shape, machineCount: number, run: number) {
     this.#client = client;
     this.shape = shape;
-    this.#keyPrefix = `${run}:`;
+    this.#keyPrefix = `${shape.mode}${run}:`;
     this.machines = Array.from({ length: machineCount }, (_, index) => new Machine(this, `m${index}`));
   }
 
@@ -68,6 +68,7 @@ export class World {
   }
 
   async loseData(): Promise<void> {
+    this.skewMs += 0.01; // microseconds pass, by which new data is told from old
     await this.#client.sendCommand(["DEL", `${this.#keyPrefix}${key}`]);
   }
 
@@ -98,6 +99,8 @@ export class Machine {
   /** What this machine has settled, as it says itself. */
   settled = 0;
   readonly running: number[] = [];
+  /** What Redis said last. */
+  last: BucketGrant | undefined;
   readonly #world: World;
   readonly #name: string;
   #counters = new BucketCounters(leaseMs);
@@ -159,6 +162,7 @@ export class Machine {
     const answer = await this.#world.call(this.#name, `p${this.#process}`, this.#sequence, line, fate);
     if (fate !== "ok") return;
     const grant = this.#counters.answered(bucket, answer, count, now);
+    this.last = grant;
     this.lease = grant.lease;
     this.#leaseEndsAt = grant.leaseEndsAt;
   }
