@@ -39,7 +39,7 @@ export interface RedisAuthorityOptions {
   readonly gateway: string;
   /** This machine: the same after a restart, and no other's. */
   readonly machine: string;
-  /** Told of every change, once. */
+  /** Told when it becomes well, and of each reason why it is not, once until it is well again. */
   readonly onState: (state: AuthorityState) => void;
   /** How long leases last; 10 seconds if left out. */
   readonly leaseMs?: number;
@@ -69,6 +69,8 @@ export class RedisAuthority implements Authority {
   #okSince = -Infinity;
   /** How long it is left alone after a failure: nothing after the first, longer while it fails again and again. */
   #holdMs = 0;
+  /** Reasons told since it was well: they may alternate. */
+  readonly #told = new Set<LossReason>();
   #isStopped = false;
   #isRecovering = false;
 
@@ -230,15 +232,12 @@ export class RedisAuthority implements Authority {
       const isAgain = sharedNowMs() - this.#okSince < STEADY_MS;
       this.#holdMs = isAgain ? Math.min(LONGEST_HOLD_MS, Math.max(PROBE_MS, this.#holdMs * 2)) : 0;
     }
-    if (this.#state.state !== "degraded" || this.#state.reason !== reason) {
-      this.#setState({ state: "degraded", reason, message });
+    this.#state = { state: "degraded", reason, message };
+    if (!this.#told.has(reason)) {
+      this.#told.add(reason);
+      this.#options.onState(this.#state);
     }
     void this.#recover();
-  }
-
-  #setState(state: AuthorityState): void {
-    this.#state = state;
-    this.#options.onState(state);
   }
 
   /** Probes and reconnects until Redis answers. */
@@ -263,7 +262,9 @@ export class RedisAuthority implements Authority {
     this.#isRecovering = false;
     if (!this.#isStopped) {
       this.#okSince = sharedNowMs();
-      this.#setState({ state: "ok" });
+      this.#told.clear();
+      this.#state = { state: "ok" };
+      this.#options.onState(this.#state);
     }
   }
 

@@ -10,6 +10,11 @@ const AUTHENTICATION: Meaning = {
   reason: "authentication",
   remedy: "Check `username` and `password` under `state.redis`.",
 };
+const PERMISSION: Meaning = {
+  reason: "permission",
+  remedy:
+    "Allow the user: ~{sluice:* +@hash +@sortedset +eval +evalsha +time +pexpire (see docs/configuration.md, State).",
+};
 const UNREACHABLE: Meaning = {
   reason: "unreachable",
   remedy: "Check that Redis runs and that `state.redis` names its address.",
@@ -28,11 +33,7 @@ const TLS: Meaning = {
 const REPLIES: Readonly<Record<string, Meaning>> = {
   WRONGPASS: AUTHENTICATION,
   NOAUTH: { reason: "authentication", remedy: "Redis wants a password: give `password` under `state.redis`." },
-  NOPERM: {
-    reason: "permission",
-    remedy:
-      "Allow the user: ~{sluice:* +@hash +@sortedset +eval +evalsha +time +pexpire (see docs/configuration.md, State).",
-  },
+  NOPERM: PERMISSION,
   READONLY: { reason: "readOnly", remedy: "This is a replica: name the master, or use `sentinel` to find it." },
   MISCONF: { reason: "readOnly", remedy: "Redis cannot save to its disk and takes no writes: see its log." },
   NOREPLICAS: { reason: "readOnly", remedy: "Redis has too few replicas to take writes." },
@@ -102,6 +103,9 @@ function meaningOf(error: Error): Meaning {
   }
   if (/invalid password|without any password|wrong number of arguments for 'auth'|invalid username/i.test(message)) {
     return AUTHENTICATION;
+  }
+  if (/can't run this command|can't access at least one of the keys/i.test(message)) {
+    return PERMISSION; // within a script, Redis 7.0
   }
   if (/cluster support disabled/i.test(message)) {
     return { reason: "clusterDown", remedy: "Redis is no cluster: give `state.redis.url` instead of `nodes`." };
