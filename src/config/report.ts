@@ -13,6 +13,8 @@ const UNQUOTED_KEYS: ReadonlySet<string | number> = new Set([
   "baseUrl",
   "nodes",
   "tls",
+  "store",
+  "redis",
 ]);
 const MAX_QUOTED_LENGTH = 60;
 

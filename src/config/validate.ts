@@ -4,9 +4,11 @@ import type { Findings } from "./findings.ts";
 import type { KnownFilters } from "./known-filters.ts";
 import { validateConsumers } from "./validate/consumers.ts";
 import { validateDomains } from "./validate/domains.ts";
+import { validateSupplyLimits } from "./validate/limits.ts";
 import { ModelNames } from "./validate/model-names.ts";
 import { validateModels } from "./validate/models.ts";
 import { validateProviders } from "./validate/providers.ts";
+import { validateState } from "./validate/state.ts";
 
 /** @param now milliseconds since the epoch */
 export function validateDocument(
@@ -16,8 +18,12 @@ export function validateDocument(
   findings: Findings,
 ): void {
   const models = new ModelNames(document.models);
+  if (document.settings?.state !== undefined) {
+    validateState(document.settings.state, findings);
+  }
   validateProviders(document.providers, findings);
   validateModels(document, models, filters, findings);
+  validateSupplyLimits(document, findings);
   validateConsumers(document, models, now, findings);
   validateDomains(document, filters, findings);
   if (document.models.items.length === 0) {

@@ -4,9 +4,6 @@
  * The lock knows its holder: what a dead thread held can be recovered (`recover`).
  */
 
-/** Bytes that a lock takes in shared memory, aligned to 4. */
-export const SHARED_MUTEX_BYTES = 4;
-
 /** Set when somebody may sleep. */
 const CONTENDED = 0x4000_0000;
 const SPINS = 200;

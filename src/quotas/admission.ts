@@ -50,6 +50,10 @@ export interface Refusal {
 }
 
 const ADMITTED = undefined;
+/** A lease comes within about this time. */
+const LEASE_WAIT_MS = 10;
+/** Another request may end within this time, or not. */
+const UNKNOWN_WAIT_MS = 100;
 
 /** One thread's way to admit and settle requests. */
 export class Admission {
@@ -113,6 +117,39 @@ export class Admission {
     } finally {
       this.table.lock.unlock();
     }
+  }
+
+  /**
+   * How long until there is room, roughly and without taking any: 0 if there is now, Infinity if there never will be.
+   * Where a lease is lacking it is asked for.
+   */
+  roomWaitMs(buckets: readonly PlannedBucket[], amounts: Amounts): number {
+    this.table.lock.lock();
+    try {
+      const refusal = this.#refusal(buckets, amounts);
+      if (refusal === ADMITTED) {
+        return 0;
+      }
+      if (refusal.reason === "lease") {
+        this.table.ask(refusal.bucket.slot, refusal.amount);
+        return LEASE_WAIT_MS;
+      }
+      return refusal.reason === "tooLarge" ? Infinity : refusal.waitMs || UNKNOWN_WAIT_MS;
+    } finally {
+      this.table.lock.unlock();
+    }
+  }
+
+  /** Asks for a lease that a request was refused for the want of. */
+  askForLease({ bucket, amount }: Refusal): void {
+    this.table.lock.lock();
+    this.table.ask(bucket.slot, amount);
+    this.table.lock.unlock();
+  }
+
+  /** The authority has answered for the bucket since then. */
+  wasAnswered({ slot }: PlannedBucket, askedAt: number): boolean {
+    return this.table.double(slot, DOUBLE.exchangedAt) > askedAt;
   }
 
   /** The attempt failed before any content: its own buckets get back what they hold. Its request has been counted. */

@@ -62,6 +62,8 @@ export const WORD = {
   asking: 5,
 } as const;
 export const DOUBLE = {
+  /** When the authority last answered for it, by the shared clock; 0: never. */
+  exchangedAt: 3,
   /** As people say it: a minute, at once, or a month. */
   limit: 4,
   /** What fits in. */
@@ -83,6 +85,8 @@ export const DOUBLE = {
   total: 13,
   /** The most that a waiting request needs. */
   needed: 14,
+  /** `used` as the store has it. */
+  stored: 15,
 } as const;
 
 /** Default number of buckets: 128 MiB of address space, taken only as it is used. */

@@ -33,6 +33,18 @@ export interface BucketShape {
   readonly ratePerMs: number;
 }
 
+/** How full a bucket is. */
+export interface BucketStatus {
+  readonly limit: number;
+  readonly capacity: number;
+  readonly used: number;
+  readonly reserved: number;
+  /** Not negative. */
+  readonly remaining: number;
+  /** Milliseconds until a bucket of a minute is empty again if nothing comes; 0 for others. */
+  readonly resetMs: number;
+}
+
 /** What names a bucket, as integers. Made by `bucketKey`. */
 export interface BucketKey {
   /** Type of the subject and kind of the bucket in one. */
@@ -72,6 +84,11 @@ export class BucketTable {
     this.#words = new Int32Array(memory, parts.slots, (this.#slots * SLOT_BYTES) / 4);
     this.#doubles = new Float64Array(memory, parts.slots, (this.#slots * SLOT_BYTES) / 8);
     this.lock = new SharedMutex(this.header, LOCK_WORD, owner);
+  }
+
+  /** Buckets that there is room for. */
+  get size(): number {
+    return this.#slots;
   }
 
   /** Buckets below this number are or were in use. */
@@ -196,6 +213,25 @@ export class BucketTable {
     this.#index[at] = slot + 1;
     Atomics.add(this.header, LIVE_WORD, 1);
     return slot;
+  }
+
+  /**
+   * How full a bucket is, for people and headers: on all machines, as far as this one knows. Read without the lock, so
+   * its parts may be of slightly different moments.
+   */
+  status(slot: number, now: number): BucketStatus {
+    const limit = this.double(slot, DOUBLE.limit);
+    const capacity = this.double(slot, DOUBLE.capacity);
+    const reserved = this.double(slot, DOUBLE.reserved);
+    const rate = this.double(slot, DOUBLE.ratePerMs);
+    const isShared = this.regime === REGIME.leased;
+    const known = isShared
+      ? this.double(slot, DOUBLE.elsewhere) + this.double(slot, DOUBLE.spent)
+      : this.double(slot, DOUBLE.used);
+    const since = this.double(slot, isShared ? DOUBLE.exchangedAt : DOUBLE.stampMs);
+    const used = Math.max(0, known - Math.max(0, now - since) * rate);
+    const remaining = Math.max(0, capacity - used - reserved);
+    return { limit, capacity, used, reserved, remaining, resetMs: rate > 0 ? (used + reserved) / rate : 0 };
   }
 
   /** Lets what was used decay to now. Call it under the lock. */
