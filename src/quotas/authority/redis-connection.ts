@@ -1,5 +1,5 @@
 /** One connection to Redis: a server, the master that sentinels name, or a cluster. It is made anew when it fails. */
-import { createClient, createCluster } from "@redis/client";
+import { createClient, createCluster, RootNodesUnavailableError } from "@redis/client";
 import type { RedisConfig, RedisNode } from "../../config/snapshot.ts";
 import { hash } from "node:crypto";
 
@@ -218,7 +218,10 @@ async function openCluster(config: RedisConfig, attempt: Attempt): Promise<Redis
   cluster.on("node-error", (error) => {
     attempt.lastError = error;
   });
-  await cluster.connect();
+  await cluster.connect().catch((error: unknown) => {
+    // that no node can be asked is said of each node alike; what one of them said tells more
+    throw error instanceof RootNodesUnavailableError ? (attempt.lastError ?? error) : error;
+  });
   attempt.opened();
   return {
     isCluster: true,
