@@ -121,7 +121,12 @@ test("a Redis that dies and comes back empty counts no month anew", async (t) =>
   if (!requirePart(t, "redis")) return;
   const server = await startRedis(t);
   const watched = await connected(t, server);
-  const month = { bucket: "monthlyTokens:consumer:search:2026-11", mode: "total", capacity: 1_000, ratePerMs: 0 } as const;
+  const month = {
+    bucket: "monthlyTokens:consumer:search:2026-11",
+    mode: "total",
+    capacity: 1_000,
+    ratePerMs: 0,
+  } as const;
   await watched.authority.exchange([request({ ...month, spent: 400 })]);
   await server.kill();
   await watched.until("unreachable");

@@ -169,22 +169,26 @@ scenario("less than is needed is not granted, and the others are told to give ba
   assert.equal(second!.lease, 90);
 });
 
-scenario("a lease of a rate that ends is used from then on, and given back when its machine returns", "rate", async (world) => {
-  const [first, second] = world.machines;
-  await first!.exchange(90, 90, "ok");
-  world.tick(leaseMs + 6_000);
-  await second!.exchange(0, 0, "ok");
-  assert.equal(second!.last?.used, 80, "90, of which 10 have decayed in 6 s");
-  world.tick(6_000);
-  await second!.exchange(0, 0, "ok");
-  await second!.exchange(10, 10, "ok");
-  second!.admit(10);
-  second!.settle(1);
-  await first!.exchange(0, 0, "ok");
-  assert.equal(first!.last?.used, 0, "it had spent nothing");
-  await second!.exchange(0, 0, "ok");
-  assert.equal(second!.last?.used, 10);
-});
+scenario(
+  "a lease of a rate that ends is used from then on, and given back when its machine returns",
+  "rate",
+  async (world) => {
+    const [first, second] = world.machines;
+    await first!.exchange(90, 90, "ok");
+    world.tick(leaseMs + 6_000);
+    await second!.exchange(0, 0, "ok");
+    assert.equal(second!.last?.used, 80, "90, of which 10 have decayed in 6 s");
+    world.tick(6_000);
+    await second!.exchange(0, 0, "ok");
+    await second!.exchange(10, 10, "ok");
+    second!.admit(10);
+    second!.settle(1);
+    await first!.exchange(0, 0, "ok");
+    assert.equal(first!.last?.used, 0, "it had spent nothing");
+    await second!.exchange(0, 0, "ok");
+    assert.equal(second!.last?.used, 10);
+  },
+);
 
 scenario("what had decayed of an ended lease is not given back a second time", "rate", async (world) => {
   const [first] = world.machines;
@@ -193,7 +197,10 @@ scenario("what had decayed of an ended lease is not given back a second time", "
   await spend(world, b, 40);
   world.tick(12_000); // 20 of 70 decay
   await first!.exchange(0, 0, "ok");
-  assert.ok(Math.abs(first!.last!.used - 40) < 0.1, `${first!.last!.used}: the ended lease's rest of 10 was given back`);
+  assert.ok(
+    Math.abs(first!.last!.used - 40) < 0.1,
+    `${first!.last!.used}: the ended lease's rest of 10 was given back`,
+  );
 });
 
 scenario("a month keeps the lease of a machine that is gone, until it returns", "total", async (world) => {
@@ -251,7 +258,7 @@ scenario("a rate survives the loss of all data: nothing is free again, nothing c
   assert.equal(second!.last?.used, 80);
   world.tick(6_000);
   await first!.exchange(0, 0, "ok");
-  assert.ok(Math.abs(first!.last!.used - 70) < 0.01);
+  assert.ok(Math.abs(first!.last.used - 70) < 0.01);
 });
 
 scenario("leases that a Redis has forgotten are not granted to others", "rate", async (world) => {
@@ -274,10 +281,10 @@ scenario("a clock that is set back neither stops the decay nor prolongs a lease"
   assert.equal(first!.last?.used, 50);
   world.tick(6_000);
   await first!.exchange(0, 0, "ok");
-  assert.ok(Math.abs(first!.last!.used - 40) < 0.1);
+  assert.ok(Math.abs(first!.last.used - 40) < 0.1);
   world.tick(leaseMs);
   await first!.exchange(0, 0, "ok");
-  assert.ok(first!.last!.used > 50, "the lease has ended");
+  assert.ok(first!.last.used > 50, "the lease has ended");
 });
 
 for (const product of ["redis", "valkey"] as const) {

@@ -78,7 +78,7 @@ export class World {
   }
 
   async stored(): Promise<Record<string, string>> {
-    const flat = (await this.#client.sendCommand(["HGETALL", `${this.#keyPrefix}${key}`])) as string[];
+    const flat = await this.#client.sendCommand<string[]>(["HGETALL", `${this.#keyPrefix}${key}`]);
     return Object.fromEntries(flat.flatMap((_, at) => (at % 2 === 0 ? [[flat[at]!, flat[at + 1]!]] : [])));
   }
 

@@ -46,7 +46,11 @@ export class RedisServer {
     if (binary === undefined) throw new Error(`test part "${product}" is missing`);
     if (product === "valkey") chmodSync(binary, 0o755);
     const defaults = { bind: "127.0.0.1", dir: this.directory, port: String(this.port) };
-    const all = { ...defaults, ...(isSentinel === true ? {} : { save: "", "enable-debug-command": "local" }), ...settings };
+    const all = {
+      ...defaults,
+      ...(isSentinel === true ? {} : { save: "", "enable-debug-command": "local" }),
+      ...settings,
+    };
     const file = join(this.directory, "server.conf");
     if (!existsSync(file) || isSentinel !== true) {
       const lines = Object.entries(all).map(([name, value]) => `${name} ${value === "" ? '""' : value}\n`);

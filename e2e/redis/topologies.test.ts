@@ -46,7 +46,9 @@ for (const product of ["redis", "valkey"] as const) {
     const config = { kind: "cluster", nodes: [{ host: "127.0.0.1", port: nodes[0]!.port }], database: 0 } as const;
     const [first, second] = [watch(t, config, "m1"), watch(t, config, "m2")];
     await Promise.all([first.until("ok"), second.until("ok")]);
-    const many = Array.from({ length: 60 }, (_, index) => request({ bucket: `requests:consumer:c${index}`, wanted: 7 }));
+    const many = Array.from({ length: 60 }, (_, index) =>
+      request({ bucket: `requests:consumer:c${index}`, wanted: 7 }),
+    );
     const before = first.authority.calls;
     const granted = await first.authority.exchange(many);
     assert.ok(first.authority.calls - before <= 16);
@@ -54,10 +56,13 @@ for (const product of ["redis", "valkey"] as const) {
     const rest = await second.authority.exchange(many);
     assert.deepEqual(new Set(rest.map(({ lease }) => lease)), new Set([3]));
     const keys = await Promise.all(nodes.map((node) => node.command("DBSIZE")));
-    assert.ok(keys.every((count) => Number(count) > 0), `the nodes hold ${keys.join(", ")} keys`);
+    assert.ok(
+      keys.every((count) => Number(count) > 0),
+      `the nodes hold ${keys.join(", ")} keys`,
+    );
 
     // the slot of a bucket moves to another node
-    const key = (await nodes[0]!.command("KEYS", "*requests*") as string[])[0]!;
+    const key = ((await nodes[0]!.command("KEYS", "*requests*")) as string[])[0]!;
     const slot = String(await nodes[0]!.command("CLUSTER", "KEYSLOT", key));
     await moveSlot(nodes[0]!, nodes[1]!, slot);
     const again = await first.authority.exchange(many.map((each) => ({ ...each, held: 7 })));
@@ -94,7 +99,10 @@ test("a cluster that is configured as one server, and one server as a cluster, a
   const nodes = await startCluster(t, "redis");
   const single = watch(t, serverAt(nodes[0]!.port));
   const state = await single.until("clusterDown");
-  assert.ok(state.state === "degraded" && /name its nodes under `state\.redis\.nodes`/.test(state.message), JSON.stringify(state));
+  assert.ok(
+    state.state === "degraded" && /name its nodes under `state\.redis\.nodes`/.test(state.message),
+    JSON.stringify(state),
+  );
   const server = await startRedis(t);
   const cluster = watch(t, { kind: "cluster", nodes: [{ host: "127.0.0.1", port: server.port }], database: 0 });
   const other = await cluster.until("clusterDown");
@@ -104,10 +112,15 @@ test("a cluster that is configured as one server, and one server as a cluster, a
 test("sentinels name the master, also the next one", async (t) => {
   if (!requirePart(t, "redis")) return;
   const master = await startRedis(t);
-  const replica = await startRedis(t, { settings: { replicaof: `127.0.0.1 ${master.port}`, "repl-diskless-sync-delay": "0" } });
+  const replica = await startRedis(t, {
+    settings: { replicaof: `127.0.0.1 ${master.port}`, "repl-diskless-sync-delay": "0" },
+  });
   const sentinel = await startRedis(t, {
     isSentinel: true,
-    settings: { "sentinel monitor limits": `127.0.0.1 ${master.port} 1`, "sentinel down-after-milliseconds limits": "500" },
+    settings: {
+      "sentinel monitor limits": `127.0.0.1 ${master.port} 1`,
+      "sentinel down-after-milliseconds limits": "500",
+    },
   });
   const gone = await freePort();
   const watched = watch(t, {
@@ -121,7 +134,10 @@ test("sentinels name the master, also the next one", async (t) => {
   await watched.authority.exchange([request({ ...month, spent: 60 })]);
   await until(async () => {
     const info = String(await sentinel.command("SENTINEL", "REPLICAS", "limits"));
-    return info.includes(String(replica.port)) && /master_link_status:up/.test(String(await replica.command("INFO", "replication")));
+    return (
+      info.includes(String(replica.port)) &&
+      /master_link_status:up/.test(String(await replica.command("INFO", "replication")))
+    );
   });
   await sentinel.command("SENTINEL", "FAILOVER", "limits");
   await until(async () => String(await replica.command("ROLE")).startsWith("master"));

@@ -25,7 +25,10 @@ test("a URL says all about one server", () => {
     database: 12,
     tls: {},
   });
-  assert.equal(redis("\"redis://:${PASSWORD}@cache\"", { PASSWORD: "of-the-environment" })?.password, "of-the-environment");
+  assert.equal(
+    redis('"redis://:${PASSWORD}@cache"', { PASSWORD: "of-the-environment" })?.password,
+    "of-the-environment",
+  );
   assert.equal(config.load("state: { redis: redis://cache }").snapshot.state?.timeoutMs, 50);
   assert.equal(config.load("state: { redis: redis://cache, timeout: 1s }").snapshot.state?.timeoutMs, 1_000);
 });
@@ -55,7 +58,10 @@ test("mistakes are named at their place, and no password with them", () => {
       "http://:hidden-pw@a",
       "1:17 state.redis: must be a URL such as redis://user:password@host:6379/0, or rediss:// for TLS. Percent-encode what is special in user and password, or give them as `username` and `password`.",
     ],
-    ["{ url: redis://a, usernam: hidden-pw }", '1:35 state.redis.usernam: there is no such key. Did you mean "username"?'],
+    [
+      "{ url: redis://a, usernam: hidden-pw }",
+      '1:35 state.redis.usernam: there is no such key. Did you mean "username"?',
+    ],
     ["{ url: redis://a, nodes: [b] }", "1:35 state.redis.nodes: stands beside `url`. Keep one of them."],
     ["{ nodes: ['b:0'] }", "1:27 state.redis.nodes[0]: must be a host and a port, such as redis-1:6379 or [::1]:6379."],
     ["{ nodes: [b], database: 1 }", "1:31 state.redis.database: clusters have only 0. Remove it."],
@@ -63,9 +69,15 @@ test("mistakes are named at their place, and no password with them", () => {
       "{ url: redis://a, database: 1 }",
       "1:35 state.redis.database: stands beside a URL. Write it into the URL: redis://host:6379/1.",
     ],
-    ["{ url: 'redis://:hidden-pw@a', password: hidden-pw }", "1:48 state.redis.password: is in the URL as well. Keep one of them."],
+    [
+      "{ url: 'redis://:hidden-pw@a', password: hidden-pw }",
+      "1:48 state.redis.password: is in the URL as well. Keep one of them.",
+    ],
     ["{ url: redis://a, username: u }", "1:17 state.redis: has a user name without a password. Add `password`."],
-    ["{ url: redis://a, tls: { cert: none.pem } }", "1:40 state.redis.tls: has only one of `cert` and `key`. Give both, or neither."],
+    [
+      "{ url: redis://a, tls: { cert: none.pem } }",
+      "1:40 state.redis.tls: has only one of `cert` and `key`. Give both, or neither.",
+    ],
     ["{ sentinel: { nodes: [s] } }", "1:29 state.redis.sentinel.master: is missing. Add `master`."],
     ["redis://a, timeout: 1ms", '1:37 state.timeout: must be from 5ms to 5s, found "1ms".'],
   ];

@@ -21,7 +21,11 @@ const sentinelSchema = section({
 });
 
 const tlsSchema = section({
-  ca: z.string().min(1).optional().describe("Certificates to trust instead of the system's: a file's path, or PEM text"),
+  ca: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Certificates to trust instead of the system's: a file's path, or PEM text"),
   cert: z.string().min(1).optional().describe("Client certificate: a file's path, or PEM text"),
   key: z.string().min(1).optional().describe("The client certificate's key: a file's path, or PEM text"),
   serverName: z

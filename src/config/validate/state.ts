@@ -17,7 +17,11 @@ export function validateState({ redis }: StateDocument, findings: Findings): voi
   }
   if (redis.database !== undefined && sentinel === undefined) {
     const remedy = nodes === undefined ? "Write it into the URL: redis://host:6379/1." : "Remove it.";
-    findings.addKey([...path, "database"], nodes === undefined ? "stands beside a URL" : "clusters have only 0", remedy);
+    findings.addKey(
+      [...path, "database"],
+      nodes === undefined ? "stands beside a URL" : "clusters have only 0",
+      remedy,
+    );
   }
   for (const key of ["username", "password"] as const) {
     if (redis[key] !== undefined && url?.[key] !== undefined) {

@@ -21,7 +21,8 @@ export type LossReason =
 
 /** Whether an authority answers; if not, why, and what to do about it, in words for operators without secrets. */
 export type AuthorityState =
-  { readonly state: "ok" } | { readonly state: "degraded"; readonly reason: LossReason; readonly message: string };
+  | { readonly state: "ok" }
+  | { readonly state: "degraded"; readonly reason: LossReason; readonly message: string };
 
 /** An exchange could not be made. What was spent is kept, and told with the next exchange of the bucket. */
 export class AuthorityLostError extends Error {

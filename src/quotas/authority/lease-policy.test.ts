@@ -65,11 +65,17 @@ test("an idle lease is given back, but not what runs", () => {
 test("machines that all plan alike never want more stock than half of what is left", () => {
   const amount = fc.integer({ min: 0, max: 10_000 });
   fc.assert(
-    fc.property(amount, amount, fc.integer({ min: 1, max: 20 }), amount, (used, recentUse, machines, largestRequest) => {
-      const situation = { ...busy, used, recentUse, machines, largestRequest };
-      assert.ok(machines * stockOf(situation) <= Math.max(0, busy.capacity - used) / 2);
-      const { wanted, need } = planLease(situation);
-      assert.ok(Number.isInteger(wanted) && need <= wanted);
-    }),
+    fc.property(
+      amount,
+      amount,
+      fc.integer({ min: 1, max: 20 }),
+      amount,
+      (used, recentUse, machines, largestRequest) => {
+        const situation = { ...busy, used, recentUse, machines, largestRequest };
+        assert.ok(machines * stockOf(situation) <= Math.max(0, busy.capacity - used) / 2);
+        const { wanted, need } = planLease(situation);
+        assert.ok(Number.isInteger(wanted) && need <= wanted);
+      },
+    ),
   );
 });

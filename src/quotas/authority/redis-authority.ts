@@ -187,10 +187,18 @@ export class RedisAuthority implements Authority {
   async #run(connection: RedisConnection, keys: readonly string[], lines: readonly string[]): Promise<unknown[]> {
     this.#sequence += 1;
     this.#callCount += 1;
-    const head = [this.#options.machine.replaceAll("/", "%2F"), this.#process, String(this.#sequence), String(this.#leaseMs)];
+    const head = [
+      this.#options.machine.replaceAll("/", "%2F"),
+      this.#process,
+      String(this.#sequence),
+      String(this.#leaseMs),
+    ];
     const answer = await connection.run(SCRIPT, keys, [...head, ...lines]);
     if (!Array.isArray(answer) || answer.length !== keys.length) {
-      throw new AuthorityLostError("refused", "Redis: the script's answer is not one of ours. Is this Redis, or a proxy?");
+      throw new AuthorityLostError(
+        "refused",
+        "Redis: the script's answer is not one of ours. Is this Redis, or a proxy?",
+      );
     }
     return answer as unknown[];
   }
@@ -269,25 +277,26 @@ export class RedisAuthority implements Authority {
   }
 
   async #connect(): Promise<void> {
-    let opened: RedisConnection | undefined;
-    opened = await connectRedis(this.#options.config.redis, (error) => {
-      if (opened !== undefined) {
-        this.#fail(error, opened);
+    const made: { connection?: RedisConnection } = {};
+    const connection = await connectRedis(this.#options.config.redis, (error) => {
+      if (made.connection !== undefined) {
+        this.#fail(error, made.connection);
       }
     });
     if (this.#isStopped) {
-      opened.destroy();
+      connection.destroy();
       return;
     }
-    this.#connection = opened;
+    made.connection = connection;
+    this.#connection = connection;
   }
 
   /** Everything that an exchange may need: each node of a cluster, and all rights. */
-  #tryAll(connection: RedisConnection): Promise<unknown[][]> {
+  async #tryAll(connection: RedisConnection): Promise<unknown[][]> {
     const probes = probesOf(this.#options.gateway);
     if (!connection.isCluster) {
       const { key, line } = probes[0]!;
-      return Promise.all([this.#run(connection, [this.#machinesKey, key], ["m", line])]);
+      return [await this.#run(connection, [this.#machinesKey, key], ["m", line])];
     }
     const beat = this.#run(connection, [this.#machinesKey], ["m"]);
     return Promise.all([beat, ...probes.map(({ key, line }) => this.#run(connection, [key], [line]))]);

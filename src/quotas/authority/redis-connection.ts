@@ -115,7 +115,8 @@ function socketOptions({ tls }: RedisConfig, node: RedisNode | undefined, defaul
   if (tls === undefined) {
     return common;
   }
-  const servername = tls.serverName ?? (node && /[a-z]/i.test(node.host) && !node.host.includes(":") ? node.host : undefined);
+  const servername =
+    tls.serverName ?? (node && /[a-z]/i.test(node.host) && !node.host.includes(":") ? node.host : undefined);
   return {
     ...common,
     tls: true as const,
@@ -182,7 +183,10 @@ async function findMaster(config: RedisConfig, attempt: Attempt): Promise<RedisN
     });
     try {
       await client.connect();
-      const answer: unknown = await client.sendCommand(["SENTINEL", "GET-MASTER-ADDR-BY-NAME", sentinel.master], NO_TIMEOUT);
+      const answer: unknown = await client.sendCommand(
+        ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", sentinel.master],
+        NO_TIMEOUT,
+      );
       if (Array.isArray(answer) && typeof answer[0] === "string") {
         return { host: answer[0], port: Number(answer[1]) };
       }

@@ -76,7 +76,9 @@ function innermost(error: unknown): Error {
   let current = error;
   for (let depth = 0; depth < 5 && current instanceof Error; depth++) {
     const next: unknown =
-      current instanceof AggregateError ? current.errors.at(-1) : (current.cause ?? Reflect.get(current, "originalError"));
+      current instanceof AggregateError
+        ? current.errors.at(-1)
+        : (current.cause ?? Reflect.get(current, "originalError"));
     if (!(next instanceof Error)) {
       return current;
     }
@@ -113,7 +115,9 @@ function meaningOf(error: Error): Meaning {
   if (/max number of clients/i.test(message)) {
     return { reason: "refused", remedy: "Raise `maxclients` of Redis." };
   }
-  const isConnection = /Client|Socket|Connection|RootNodes|Offline|Disconnects/.test(error.name + error.constructor.name);
+  const isConnection = /Client|Socket|Connection|RootNodes|Offline|Disconnects/.test(
+    error.name + error.constructor.name,
+  );
   return isConnection || /closed|connect|unavailable|sentinel/i.test(message)
     ? UNREACHABLE
     : { reason: "refused", remedy: "See the log of Redis." };
