@@ -217,7 +217,11 @@ test("a script of somebody else that never ends, until it is killed", async (t) 
 
 test("a Redis that reads its data", async (t) => {
   if (!requirePart(t, "redis")) return;
-  const settings = { "key-load-delay": "20", "loading-process-events-interval-bytes": "1024" };
+  const settings = {
+    "enable-debug-command": "local",
+    "key-load-delay": "20",
+    "loading-process-events-interval-bytes": "1024",
+  };
   const server = await startRedis(t, { settings });
   const watched = await connected(t, server);
   await server.command("DEBUG", "POPULATE", "100000");

@@ -48,7 +48,7 @@ export class RedisServer {
     const defaults = { bind: "127.0.0.1", dir: this.directory, port: String(this.port) };
     const all = {
       ...defaults,
-      ...(isSentinel === true ? {} : { save: "", "enable-debug-command": "local" }),
+      ...(isSentinel === true ? {} : { save: "" }),
       ...settings,
     };
     const file = join(this.directory, "server.conf");
