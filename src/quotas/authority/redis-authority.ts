@@ -27,8 +27,8 @@ const LONGEST_RECONNECT_MS = 1_000;
 /** A Redis that fails again within this has not recovered for good, in milliseconds. */
 const STEADY_MS = 10_000;
 const LONGEST_HOLD_MS = 5_000;
-/** Buckets a call: a script blocks Redis while it runs, about 20 µs a bucket. */
-const MAX_BUCKETS_A_CALL = 256;
+/** Buckets a call: a script blocks Redis while it runs, about 30 µs a bucket. */
+const MAX_BUCKETS_A_CALL = 128;
 
 const SCRIPT = redisScript(EXCHANGE_SCRIPT);
 

@@ -99,7 +99,8 @@ function meaningOf(error: Error): Meaning {
     }
   }
   const { message } = error;
-  const reply = REPLIES[/^-?([A-Z]+)\b/.exec(message)?.[1] ?? ""];
+  // Redis 6 wraps what a script met: ERR Error running script (call to f_…): @user_script:7: -READONLY You can't …
+  const reply = REPLIES[/^(?:ERR Error running script .*?@user_script: ?\d+: )?-?([A-Z]+)\b/.exec(message)?.[1] ?? ""];
   if (reply !== undefined) {
     return reply;
   }
