@@ -85,7 +85,11 @@ async function start(t: TestContext, limits: Limits, workers = 2): Promise<Setti
         ...(signal === undefined ? {} : { signal }),
       });
       const text = await answer.text();
-      return { status: answer.status, headers: answer.headers, body: JSON.parse(text.startsWith("{") ? text : "{}") };
+      return {
+        status: answer.status,
+        headers: answer.headers,
+        body: JSON.parse(text.startsWith("{") ? text : "{}") as JsonObject,
+      };
     },
   };
 }

@@ -13,6 +13,7 @@ import {
 import { encodeAttempt, type RequestEncoding } from "./encode-request.ts";
 import type { Endpoint } from "./engine.ts";
 import { ErrorAnswer } from "./error-answer.ts";
+import { learnVendorLimits } from "./vendor-limits.ts";
 import type { Clock, ModelCall } from "./model-call.ts";
 import { SluiceError } from "../lib/errors.ts";
 import { ConvertedStream } from "./converted-stream.ts";
@@ -111,6 +112,7 @@ export class Attempt implements UpstreamHandler {
 
   onHead(status: number, headers: IncomingHttpHeaders): void {
     this.#guard(() => {
+      learnVendorLimits(this.call.exchange.services, this.endpoint, headers);
       this.#sink = this.#sinkFor(status, headers);
       const encoding = headers["content-encoding"];
       if (encoding !== undefined && encoding !== "identity" && !this.#over) {

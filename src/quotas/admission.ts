@@ -7,18 +7,9 @@
  * effect GCRA); what is reserved does not, so that giving an estimate back can never give back what has decayed already.
  */
 import { countsTokens, isRate, KIND } from "./bucket.ts";
-import {
-  DOUBLE,
-  JOURNAL_COUNT_WORD,
-  JOURNAL_DOUBLE,
-  JOURNAL_LINE,
-  JOURNAL_RECORD_DOUBLE,
-  JOURNAL_RECORD_WORD,
-  JOURNAL_SLOTS_WORD,
-  MAX_BUCKETS_PER_REQUEST,
-  REGIME,
-} from "./bucket-layout.ts";
+import { DOUBLE, MAX_BUCKETS_PER_REQUEST, REGIME } from "./bucket-layout.ts";
 import type { BucketKey, BucketShape, BucketTable } from "./bucket-table.ts";
+import { Journal } from "./journal.ts";
 import { HELD, type ReservationTable } from "./reservation-table.ts";
 
 /** A limit of a request, and the bucket it counts in. */
@@ -59,12 +50,14 @@ const UNKNOWN_WAIT_MS = 100;
 export class Admission {
   readonly table: BucketTable;
   readonly #reservations: ReservationTable;
+  readonly #journal: Journal;
   readonly #clock: () => number;
 
   /** @param reservations of the worker whose requests these are @param clock monotonic, shared by all threads */
   constructor(table: BucketTable, reservations: ReservationTable, clock: () => number) {
     this.table = table;
     this.#reservations = reservations;
+    this.#journal = new Journal(table, reservations);
     this.#clock = clock;
   }
 
@@ -81,7 +74,7 @@ export class Admission {
         return refusal;
       }
       const held = this.#reservations;
-      this.#keepRecord(record);
+      this.#journal.keepRecord(record);
       held.set(record, HELD.tokens, amounts.tokens);
       held.set(record, HELD.nanoUsd, amounts.nanoUsd);
       held.set(record, HELD.tokensTaken, 0);
@@ -89,7 +82,7 @@ export class Admission {
       this.#take(record, 0, buckets, amounts);
       held.setCounts(record, buckets.length, buckets.length);
       held.setHeld(record, 1);
-      this.#forgetJournal();
+      this.#journal.forget();
       return ADMITTED;
     } finally {
       this.table.lock.unlock();
@@ -107,11 +100,11 @@ export class Admission {
       const amounts = { tokens: held.get(record, HELD.tokens), nanoUsd: held.get(record, HELD.nanoUsd) };
       const refusal = this.#refusal(buckets, amounts);
       if (refusal === ADMITTED) {
-        this.#keepRecord(record);
+        this.#journal.keepRecord(record);
         const first = held.callCount(record);
         this.#take(record, first, buckets, amounts);
         held.setCounts(record, first, first + buckets.length);
-        this.#forgetJournal();
+        this.#journal.forget();
       }
       return refusal;
     } finally {
@@ -152,6 +145,29 @@ export class Admission {
     return this.table.double(slot, DOUBLE.exchangedAt) > askedAt;
   }
 
+  /**
+   * A provider has said what is left of its own limit: no more than that is believed to remain of ours. Buckets that are
+   * not of this kind, and those that hold less than that anyway, are left alone.
+   */
+  believe(buckets: readonly PlannedBucket[], kind: number, remaining: number): void {
+    this.table.lock.lock();
+    try {
+      const now = this.#clock();
+      for (const bucket of buckets) {
+        if (bucket.kind === kind && this.table.isAt(bucket.slot, bucket)) {
+          this.table.decay(bucket.slot, now);
+          const excess = this.table.remaining(bucket.slot) - remaining;
+          if (excess > 0 && excess < Infinity) {
+            this.table.setDouble(bucket.slot, DOUBLE.used, this.table.double(bucket.slot, DOUBLE.used) + excess);
+            this.table.setDouble(bucket.slot, DOUBLE.spent, this.table.double(bucket.slot, DOUBLE.spent) + excess);
+          }
+        }
+      }
+    } finally {
+      this.table.lock.unlock();
+    }
+  }
+
   /** The attempt failed before any content: its own buckets get back what they hold. Its request has been counted. */
   releaseAttempt(record: number): void {
     const held = this.#reservations;
@@ -160,11 +176,11 @@ export class Admission {
     }
     this.table.lock.lock();
     try {
-      this.#keepRecord(record);
+      this.#journal.keepRecord(record);
       const first = held.callCount(record);
       this.#settleBuckets(record, first, held.count(record), 0, 0);
       held.setCounts(record, first, first);
-      this.#forgetJournal();
+      this.#journal.forget();
     } finally {
       this.table.lock.unlock();
     }
@@ -180,7 +196,7 @@ export class Admission {
     }
     this.table.lock.lock();
     try {
-      this.#keepRecord(record);
+      this.#journal.keepRecord(record);
       const fromTokens = Math.min(moreTokens, held.get(record, HELD.tokens));
       const fromUsd = Math.min(moreUsd, held.get(record, HELD.nanoUsd));
       for (let index = 0; index < held.count(record); index++) {
@@ -196,7 +212,7 @@ export class Admission {
       held.set(record, HELD.nanoUsd, held.get(record, HELD.nanoUsd) - fromUsd);
       held.set(record, HELD.tokensTaken, held.get(record, HELD.tokensTaken) + moreTokens);
       held.set(record, HELD.nanoUsdTaken, held.get(record, HELD.nanoUsdTaken) + moreUsd);
-      this.#forgetJournal();
+      this.#journal.forget();
     } finally {
       this.table.lock.unlock();
     }
@@ -224,14 +240,14 @@ export class Admission {
     }
     this.table.lock.lock();
     try {
-      this.#keepRecord(record);
+      this.#journal.keepRecord(record);
       for (let index = 0; index < held.callCount(record); index++) {
         const slot = held.bucket(record, index);
         if (this.table.kind(slot) === KIND.requests) {
           this.#move(slot, 0, -1);
         }
       }
-      this.#forgetJournal();
+      this.#journal.forget();
       this.#settle(record, 0, 0);
     } finally {
       this.table.lock.unlock();
@@ -244,7 +260,7 @@ export class Admission {
    */
   recover(owner: number): void {
     this.table.lock.recover(owner, () => {
-      this.#rollBack();
+      this.#journal.rollBack();
     });
     const held = this.#reservations;
     for (let record = 0; record < held.size; record++) {
@@ -259,10 +275,10 @@ export class Admission {
 
   #settle(record: number, tokens: number, nanoUsd: number): void {
     const held = this.#reservations;
-    this.#keepRecord(record);
+    this.#journal.keepRecord(record);
     this.#settleBuckets(record, 0, held.count(record), tokens, nanoUsd);
     held.setHeld(record, 0);
-    this.#forgetJournal();
+    this.#journal.forget();
   }
 
   #settleBuckets(record: number, from: number, to: number, tokens: number, nanoUsd: number): void {
@@ -341,7 +357,7 @@ export class Admission {
   /** Changes what a bucket holds and what is used of it; how it was goes into the journal first. */
   #move(slot: number, reserved: number, used: number): void {
     const { table } = this;
-    this.#keepBucket(slot);
+    this.#journal.keepBucket(slot);
     if (reserved !== 0) {
       table.setDouble(slot, DOUBLE.reserved, Math.max(0, table.double(slot, DOUBLE.reserved) + reserved));
     }
@@ -354,63 +370,6 @@ export class Admission {
       table.setDouble(slot, DOUBLE.total, table.double(slot, DOUBLE.total) + used);
       table.setDouble(slot, DOUBLE.spent, table.double(slot, DOUBLE.spent) + used);
     }
-  }
-
-  #keepRecord(record: number): void {
-    const { journal, header } = this.table;
-    const held = this.#reservations;
-    const at = JOURNAL_RECORD_DOUBLE;
-    journal[at] = held.isHeld(record) ? 1 : 0;
-    journal[at + 1] = held.callCount(record);
-    journal[at + 2] = held.count(record);
-    journal[at + 3] = held.get(record, HELD.tokens);
-    journal[at + 4] = held.get(record, HELD.nanoUsd);
-    journal[at + 5] = held.get(record, HELD.tokensTaken);
-    journal[at + 6] = held.get(record, HELD.nanoUsdTaken);
-    Atomics.store(header, JOURNAL_RECORD_WORD, record + 1);
-  }
-
-  #keepBucket(slot: number): void {
-    const { header, journal } = this.table;
-    const line = header[JOURNAL_COUNT_WORD]!;
-    header[JOURNAL_SLOTS_WORD + line] = slot;
-    const at = JOURNAL_DOUBLE + line * JOURNAL_LINE;
-    journal[at] = this.table.double(slot, DOUBLE.used);
-    journal[at + 1] = this.table.double(slot, DOUBLE.stampMs);
-    journal[at + 2] = this.table.double(slot, DOUBLE.reserved);
-    journal[at + 3] = this.table.double(slot, DOUBLE.spent);
-    journal[at + 4] = this.table.double(slot, DOUBLE.total);
-    Atomics.store(header, JOURNAL_COUNT_WORD, line + 1);
-  }
-
-  #forgetJournal(): void {
-    Atomics.store(this.table.header, JOURNAL_COUNT_WORD, 0);
-    Atomics.store(this.table.header, JOURNAL_RECORD_WORD, 0);
-  }
-
-  #rollBack(): void {
-    const { header, journal } = this.table;
-    for (let line = header[JOURNAL_COUNT_WORD]! - 1; line >= 0; line--) {
-      const slot = header[JOURNAL_SLOTS_WORD + line]!;
-      const at = JOURNAL_DOUBLE + line * JOURNAL_LINE;
-      this.table.setDouble(slot, DOUBLE.used, journal[at]!);
-      this.table.setDouble(slot, DOUBLE.stampMs, journal[at + 1]!);
-      this.table.setDouble(slot, DOUBLE.reserved, journal[at + 2]!);
-      this.table.setDouble(slot, DOUBLE.spent, journal[at + 3]!);
-      this.table.setDouble(slot, DOUBLE.total, journal[at + 4]!);
-    }
-    const record = header[JOURNAL_RECORD_WORD]! - 1;
-    if (record >= 0) {
-      const at = JOURNAL_RECORD_DOUBLE;
-      const held = this.#reservations;
-      held.setHeld(record, journal[at] === 1 ? 1 : 0);
-      held.setCounts(record, journal[at + 1]!, journal[at + 2]!);
-      held.set(record, HELD.tokens, journal[at + 3]!);
-      held.set(record, HELD.nanoUsd, journal[at + 4]!);
-      held.set(record, HELD.tokensTaken, journal[at + 5]!);
-      held.set(record, HELD.nanoUsdTaken, journal[at + 6]!);
-    }
-    this.#forgetJournal();
   }
 }
 
