@@ -123,15 +123,15 @@ export class CallQuota {
       then(refusal && this.#errorOf(refusal));
       return;
     }
-    admission.askForLease(refusal);
-    const askedAt = sharedNowMs();
+    let asked = refusal;
+    let askedAt = admission.askForLease(refusal);
     this.#poll = setInterval(() => {
       const again = admission.admit(this.#record, this.#plan?.buckets ?? [], this.#amounts);
-      const answered = again?.reason === "lease" && admission.wasAnswered(again.bucket, askedAt);
-      const waited = sharedNowMs() - since;
-      if (again?.reason === "lease" && !answered && waited < LONGEST_LEASE_WAIT_MS) {
-        if (again.bucket !== refusal.bucket) {
-          admission.askForLease(again);
+      if (again?.reason === "lease" && sharedNowMs() - since < LONGEST_LEASE_WAIT_MS) {
+        // what came may have gone to others; each request asks once for each answer
+        if (again.bucket !== asked.bucket || admission.wasAnswered(again.bucket, askedAt)) {
+          asked = again;
+          askedAt = admission.askForLease(again);
         }
         return;
       }

@@ -45,6 +45,8 @@ const ADMITTED = undefined;
 const LEASE_WAIT_MS = 10;
 /** Another request may end within this time, or not. */
 const UNKNOWN_WAIT_MS = 100;
+/** What decays between two looks is not exact. */
+const ROUNDING = 1e-6;
 
 /** One thread's way to admit and settle requests. */
 export class Admission {
@@ -124,7 +126,7 @@ export class Admission {
         return 0;
       }
       if (refusal.reason === "lease") {
-        this.table.ask(refusal.bucket.slot, refusal.amount);
+        this.table.askAgain(refusal.bucket.slot, refusal.amount);
         return LEASE_WAIT_MS;
       }
       return refusal.reason === "tooLarge" ? Infinity : refusal.waitMs || UNKNOWN_WAIT_MS;
@@ -133,16 +135,20 @@ export class Admission {
     }
   }
 
-  /** Asks for a lease that a request was refused for the want of. */
-  askForLease({ bucket, amount }: Refusal): void {
+  /** Asks for a lease that a request was refused for the want of. @returns when, for `wasAnswered` */
+  askForLease({ bucket, amount }: Refusal): number {
     this.table.lock.lock();
-    this.table.ask(bucket.slot, amount);
-    this.table.lock.unlock();
+    try {
+      this.table.ask(bucket.slot, amount);
+      return this.#clock();
+    } finally {
+      this.table.lock.unlock();
+    }
   }
 
-  /** The authority has answered for the bucket since then. */
+  /** The authority has answered for the bucket what was asked then. */
   wasAnswered({ slot }: PlannedBucket, askedAt: number): boolean {
-    return this.table.double(slot, DOUBLE.exchangedAt) > askedAt;
+    return this.table.double(slot, DOUBLE.exchangedAt) >= askedAt;
   }
 
   /**
@@ -323,10 +329,19 @@ export class Admission {
       return { bucket, reason: "tooLarge", waitMs: 0, amount, remaining };
     }
     if (this.table.regime === REGIME.leased) {
-      return { bucket, reason: "lease", waitMs: 0, amount, remaining };
+      return this.#refuseLease(bucket, amount, remaining);
     }
     const waitMs = bucket.ratePerMs > 0 ? (amount - remaining) / bucket.ratePerMs : 0;
     return { bucket, reason: "full", waitMs, amount, remaining };
+  }
+
+  /** An authority is not asked anew for what it has just said that there is not. */
+  #refuseLease(bucket: PlannedBucket, amount: number, remaining: number): Refusal {
+    const now = this.#clock();
+    const free = this.table.knownFree(bucket.slot, now);
+    const isScarce = amount > free + ROUNDING && now < this.table.double(bucket.slot, DOUBLE.scarceUntil);
+    const waitMs = bucket.ratePerMs > 0 ? Math.max((amount - free) / bucket.ratePerMs, UNKNOWN_WAIT_MS) : 0;
+    return { bucket, reason: isScarce ? "full" : "lease", waitMs, amount, remaining };
   }
 
   /** A changed limit takes effect here, without what is used being touched. */
@@ -358,6 +373,10 @@ export class Admission {
   #move(slot: number, reserved: number, used: number): void {
     const { table } = this;
     this.#journal.keepBucket(slot);
+    const taken = table.kind(slot) === KIND.requests ? used : reserved;
+    if (taken > 0) {
+      table.setDouble(slot, DOUBLE.taken, table.double(slot, DOUBLE.taken) + taken);
+    }
     if (reserved !== 0) {
       table.setDouble(slot, DOUBLE.reserved, Math.max(0, table.double(slot, DOUBLE.reserved) + reserved));
     }

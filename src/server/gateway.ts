@@ -15,6 +15,7 @@ import { CounterHandle } from "./counter-handle.ts";
 import type { FromLoader, LoaderStart, ProcessSettings, SharedSnapshot, ToLoader } from "./messages.ts";
 import { QuotaMemory } from "./quota-memory.ts";
 import { restartNeeded } from "./restart-needed.ts";
+import { SharedLimits } from "./shared-limits.ts";
 import { WorkerHandle } from "./worker-handle.ts";
 
 /** What the gateway tells those who observe it. */
@@ -27,6 +28,8 @@ export interface GatewayObserver {
   swapped(durationMs: number, longestSliceMs: number): void;
   workerDelay(index: number, maxMs: number): void;
   workerLost(lostRequests: number): void;
+  /** Limits are shared with other machines. */
+  sharing(limits: SharedLimits): void;
 }
 
 const FIRST_RESTART_MS = 10;
@@ -40,6 +43,7 @@ export class Gateway {
   readonly #cooldowns = createCooldownsMemory();
   readonly #quotas = new QuotaMemory();
   #counters: CounterHandle | undefined;
+  #shared: SharedLimits | undefined;
   readonly #workers: WorkerHandle[] = [];
   #loader: Worker | undefined;
   #directory: DirectoryHandle | undefined;
@@ -83,7 +87,7 @@ export class Gateway {
   async start(): Promise<ListenConfig> {
     const first = await this.#startLoader();
     this.#take(first);
-    await this.#counters?.ready;
+    await this.#share(first.settings, await this.#machineId(first.settings));
     const { server } = first.settings;
     const reusePort = process.platform === "linux";
     const count = reusePort ? server.workers || availableParallelism() : 1;
@@ -112,6 +116,10 @@ export class Gateway {
     for (const worker of this.#workers) {
       this.#observer.collector.retire(worker.usageReader);
     }
+    this.#workers.forEach((worker, index) => {
+      this.#quotas.recover(index, worker.reservations);
+    });
+    await this.#shared?.stop();
     this.#quotas.close();
     await this.#counters?.stop();
     await this.#loader?.terminate();
@@ -175,7 +183,39 @@ export class Gateway {
       this.#log.warn(`changed, but used only after a restart: ${waiting.join(", ")}`);
     }
     this.#keepMonths(message.settings.store);
+    this.#shared?.setLossRule(message.settings.quotas.onAuthorityLoss);
     this.#workers.forEach((worker) => worker.send({ kind: "snapshot", snapshot: message.snapshot }));
+  }
+
+  /**
+   * The name of this machine that the store keeps; undefined where nothing needs one, or where limits are shared but
+   * no file can be had: they still are.
+   * @throws StoreError if monthly counters could not be kept
+   */
+  async #machineId({ limitsMonths }: ProcessSettings): Promise<string | undefined> {
+    try {
+      return await this.#counters?.ready;
+    } catch (error) {
+      if (limitsMonths) {
+        throw error;
+      }
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#log.warn(`this machine has a new name each time it starts, what it had leased then comes back late: ${reason}`);
+      return undefined;
+    }
+  }
+
+  /** Shares limits with other machines, if there is anything to share them by. */
+  async #share({ state, gateway, quotas }: ProcessSettings, machineId: string | undefined): Promise<void> {
+    if (state === undefined) {
+      return;
+    }
+    const nameOf = (id: number): string => this.#names.name(id);
+    const { table } = this.#quotas;
+    const options = { state, gateway, onLoss: quotas.onAuthorityLoss, machineId, table, nameOf };
+    this.#shared = new SharedLimits(options, this.#log);
+    this.#observer.sharing(this.#shared);
+    await this.#shared.ready;
   }
 
   /** Opens the store when something is first limited by the month. */

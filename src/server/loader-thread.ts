@@ -11,7 +11,7 @@ import { compileEngine } from "../engine/compile.ts";
 import { namesOf } from "../engine/names.ts";
 import { policyTexts } from "../engine/policy-text.ts";
 import { NameTable } from "../lib/name-table.ts";
-import type { FromLoader, LoaderStart, ToLoader } from "./messages.ts";
+import type { FromLoader, LoaderStart, ProcessSettings, ToLoader } from "./messages.ts";
 import { openConfig } from "./config-source.ts";
 import { encodeSnapshot } from "./snapshot-parts.ts";
 
@@ -56,7 +56,8 @@ async function publish(snapshot: Snapshot, warnings: readonly string[], startedA
       server: snapshot.server,
       admin: snapshot.admin,
       accessLog: snapshot.accessLog,
-      store: limitsMonths(snapshot) ? snapshot.store : undefined,
+      quotas: snapshot.quotas,
+      ...storeOf(snapshot),
       state: snapshot.state,
     },
     warnings,
@@ -89,6 +90,12 @@ function dryRun(snapshot: Snapshot): void {
   while (steps.next().done !== true) {
     // nothing else runs on this thread that would have to wait
   }
+}
+
+function storeOf(snapshot: Snapshot): Pick<ProcessSettings, "store" | "limitsMonths"> {
+  const limited = limitsMonths(snapshot);
+  const isNeeded = limited || snapshot.state !== undefined;
+  return { store: isNeeded ? snapshot.store : undefined, limitsMonths: limited };
 }
 
 /** Something is limited by the month, so that counters must outlive the process. */

@@ -1,6 +1,13 @@
 /** What the threads of a gateway say to each other. */
 import type { CooldownsMemory } from "../balancing/cooldowns.ts";
-import type { AccessLogConfig, ListenConfig, ServerConfig, StateConfig, StoreConfig } from "../config/snapshot.ts";
+import type {
+  AccessLogConfig,
+  ListenConfig,
+  QuotasConfig,
+  ServerConfig,
+  StateConfig,
+  StoreConfig,
+} from "../config/snapshot.ts";
 import type { DirectoryHandle } from "../directory/table.ts";
 import type { NameDelta } from "../lib/name-table.ts";
 
@@ -90,8 +97,11 @@ export interface ProcessSettings {
   readonly server: ServerConfig;
   readonly admin: ListenConfig;
   readonly accessLog: AccessLogConfig;
-  /** Where monthly counters are kept; undefined while nothing is limited by the month. */
+  readonly quotas: QuotasConfig;
+  /** Where monthly counters and the machine's name are kept; undefined while nothing needs either. */
   readonly store: StoreConfig | undefined;
+  /** Something is limited by the month: without the store its counters would be lost. */
+  readonly limitsMonths: boolean;
   /** What several machines share; undefined: this one is alone. */
   readonly state: StateConfig | undefined;
 }
