@@ -118,22 +118,27 @@ export class CallQuota {
 
   #tryToAdmit(then: (error: SluiceError | undefined) => void, since: number): void {
     const { admission } = this.#exchange.services.quotas;
-    const refusal = admission.admit(this.#record, this.#plan?.buckets ?? [], this.#amounts);
+    const buckets = this.#plan?.buckets ?? [];
+    const refusal = admission.admit(this.#record, buckets, this.#amounts);
     if (refusal?.reason !== "lease") {
       then(refusal && this.#errorOf(refusal));
       return;
     }
     let asked = refusal;
-    let askedAt = admission.askForLease(refusal);
+    let askedAt = admission.askForLeases(buckets, this.#amounts);
     this.#poll = setInterval(() => {
-      const again = admission.admit(this.#record, this.#plan?.buckets ?? [], this.#amounts);
+      const again = admission.admit(this.#record, buckets, this.#amounts);
       if (again?.reason === "lease" && sharedNowMs() - since < LONGEST_LEASE_WAIT_MS) {
-        // what came may have gone to others; each request asks once for each answer
-        if (again.bucket !== asked.bucket || admission.wasAnswered(again.bucket, askedAt)) {
-          asked = again;
-          askedAt = admission.askForLease(again);
+        const isOther = again.bucket !== asked.bucket;
+        const isAnswered = !isOther && admission.wasAnswered(again.bucket, askedAt);
+        if (!isAnswered || !admission.isScarce(again.bucket)) {
+          if (isOther || isAnswered) {
+            // what came has gone to others; each request asks once for each answer
+            asked = again;
+            askedAt = admission.askForLeases(buckets, this.#amounts);
+          }
+          return;
         }
-        return;
       }
       clearInterval(this.#poll);
       then(again && this.#errorOf(again));

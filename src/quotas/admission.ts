@@ -135,12 +135,21 @@ export class Admission {
     }
   }
 
-  /** Asks for a lease that a request was refused for the want of. @returns when, for `wasAnswered` */
-  askForLease({ bucket, amount }: Refusal): number {
+  /**
+   * Asks for all leases that a request lacks, at once. Call it once for each answer: what requests ask for is added up.
+   * @returns when, for `wasAnswered`
+   */
+  askForLeases(buckets: readonly PlannedBucket[], amounts: Amounts): number {
     this.table.lock.lock();
     try {
-      this.table.ask(bucket.slot, amount);
-      return this.#clock();
+      const now = this.#clock();
+      for (const bucket of buckets) {
+        const amount = amountOf(bucket.kind, amounts);
+        if (this.#prepare(bucket, now) && amount > this.table.remaining(bucket.slot)) {
+          this.table.ask(bucket.slot, amount);
+        }
+      }
+      return now;
     } finally {
       this.table.lock.unlock();
     }
@@ -149,6 +158,11 @@ export class Admission {
   /** The authority has answered for the bucket what was asked then. */
   wasAnswered({ slot }: PlannedBucket, askedAt: number): boolean {
     return this.table.double(slot, DOUBLE.exchangedAt) >= askedAt;
+  }
+
+  /** The authority has just said that there is nothing for requests that wait, and nobody gives anything back. */
+  isScarce({ slot }: PlannedBucket): boolean {
+    return this.table.double(slot, DOUBLE.scarceUntil) > this.#clock();
   }
 
   /**
@@ -307,14 +321,9 @@ export class Admission {
   #refusal(buckets: readonly PlannedBucket[], amounts: Amounts): Refusal | undefined {
     const now = this.#clock();
     for (const bucket of buckets) {
-      if (!this.table.isAt(bucket.slot, bucket)) {
-        bucket.slot = this.table.findOrCreate(bucket, now);
-        if (bucket.slot < 0) {
-          return { bucket, reason: "noRoom", waitMs: 1_000, amount: 0, remaining: 0 };
-        }
+      if (!this.#prepare(bucket, now)) {
+        return { bucket, reason: "noRoom", waitMs: 1_000, amount: 0, remaining: 0 };
       }
-      this.#shape(bucket);
-      this.table.decay(bucket.slot, now);
       const amount = amountOf(bucket.kind, amounts);
       const remaining = this.table.remaining(bucket.slot);
       if (amount > remaining) {
@@ -322,6 +331,19 @@ export class Admission {
       }
     }
     return ADMITTED;
+  }
+
+  /** Finds or makes the bucket, as it is now. @returns whether there is room for it */
+  #prepare(bucket: PlannedBucket, now: number): boolean {
+    if (!this.table.isAt(bucket.slot, bucket)) {
+      bucket.slot = this.table.findOrCreate(bucket, now);
+      if (bucket.slot < 0) {
+        return false;
+      }
+    }
+    this.#shape(bucket);
+    this.table.decay(bucket.slot, now);
+    return true;
   }
 
   #refuse(bucket: PlannedBucket, amount: number, remaining: number): Refusal {

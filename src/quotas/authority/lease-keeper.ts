@@ -11,8 +11,6 @@ import { LeasedBucket } from "./leased-bucket.ts";
 
 /** How often the buckets in use are looked at, in milliseconds. */
 const LOOK_MS = 50;
-/** A bucket is asked for no more often than this, in milliseconds, so that what waits meanwhile shares a call. */
-const PACE_MS = 10;
 /** Buckets of one exchange; also how many are looked at under the lock at once. */
 const BATCH = 128;
 
@@ -221,7 +219,7 @@ export class LeaseKeeper {
       if (bucket.isBusy) {
         continue; // looked at again when its exchange is over
       }
-      const waitMs = bucket.sentAt + PACE_MS - now;
+      const waitMs = bucket.nextAt - now;
       if (waitMs > 0) {
         nextMs = Math.min(nextMs, waitMs);
       } else {

@@ -13,6 +13,10 @@ const HOLD_MS = 250;
 const IDLE_MS = 2_000;
 /** Over so long recent use is measured. */
 const RECENT_MS = 2_000;
+/** What waits within this time shares an exchange … */
+const PACE_MS = 10;
+/** … and where there is little, within this: what is freed meanwhile is not lost. */
+const SCARCE_PACE_MS = 40;
 /** A request that others' stock could serve waits so long for them to give it back … */
 const PATIENCE_MS = 300;
 /** … and when they did not, others that come within this time do not wait for it. */
@@ -42,6 +46,7 @@ export class LeasedBucket {
   #isContested = false;
   /** Of the exchange under way. */
   #sent: { readonly need: number; readonly isAsked: boolean } = { need: 0, isAsked: false };
+  #wasShort = false;
   #patientSince: number | undefined;
   #impatientUntil = -Infinity;
 
@@ -61,6 +66,11 @@ export class LeasedBucket {
   /** The slot is still this bucket's. */
   get isThere(): boolean {
     return this.#table.isAt(this.slot, this.#key);
+  }
+
+  /** When it may be asked for again, in the shared clock's milliseconds. */
+  get nextAt(): number {
+    return this.sentAt + (this.#isContested || this.#wasShort ? SCARCE_PACE_MS : PACE_MS);
   }
 
   /** Nothing is held, owed or wanted: it can be forgotten. */
@@ -143,6 +153,7 @@ export class LeasedBucket {
     table.setDouble(slot, DOUBLE.elsewhere, grant.used + grant.others);
     table.setDouble(slot, DOUBLE.exchangedAt, this.sentAt);
     const isShort = this.#sent.isAsked && grant.lease < this.#sent.need;
+    this.#wasShort = isShort;
     if (!isShort) {
       this.#patientSince = undefined;
       table.setDouble(slot, DOUBLE.scarceUntil, 0);
