@@ -34,9 +34,13 @@ test("(4) the same for tokens in hard mode", async (t) => {
     more: { quotas: { mode: "hard" } },
   });
   // each holds its prompt and 1,000 of output while it runs, and all decisions are made before the first one ends
-  const answers = await several.askAll(10, "/simulate promptTokens=20&completionTokens=1000&tokens=4&firstTokenMs=1500", {
-    max_tokens: 1_000,
-  });
+  const answers = await several.askAll(
+    10,
+    "/simulate promptTokens=20&completionTokens=1000&tokens=4&firstTokenMs=1500",
+    {
+      max_tokens: 1_000,
+    },
+  );
   assert.equal(admitted(answers), 10);
   const { leased } = await storedBucket(redis, "tokens:grant:search/index");
   assert.ok(leased <= 10_500, `${leased}`);
@@ -120,8 +124,7 @@ test("(9) Redis stands still under load: nobody waits for it, each machine keeps
   await until("something is admitted again", async () => ((await several.ask(0)).status === 200 ? true : undefined));
 });
 
-const months = (used: number): string =>
-  `/simulate promptTokens=${used - 10}&completionTokens=10&tokens=4`;
+const months = (used: number): string => `/simulate promptTokens=${used - 10}&completionTokens=10&tokens=4`;
 
 test("a Redis that is killed and comes back empty, and a machine that restarts: what a month has used is known to all", async (t) => {
   if (!requirePart(t, "redis")) return;
@@ -140,7 +143,9 @@ test("a Redis that is killed and comes back empty, and a machine that restarts: 
   await several.start(2);
   await several.untilShared(true);
   for (const machine of [0, 1, 2]) assert.equal((await several.ask(machine, months(100))).status, 200);
-  await until(`3,800 are counted, not ${await counted()}`, async () => ((await counted()) === 3_800 ? true : undefined));
+  await until(`3,800 are counted, not ${await counted()}`, async () =>
+    (await counted()) === 3_800 ? true : undefined,
+  );
   assert.equal((await several.ask(1, months(6_190))).status, 200);
   // what the others hold in stock is given back when it is not used for 2 seconds
   await sleep(2_500);
@@ -158,7 +163,7 @@ test("a wrong password: it serves, by its own share, and says what to do", async
   assert.equal(await several.metric(0, "sluice_quota_authority_up"), 0);
   const said = several.gateways[0]!.log().match(/limits are not shared: [^"]*/g) ?? [];
   assert.equal(said.length, 1);
-  assert.match(said[0]!, /Check `username` and `password` under `state.redis`.*onAuthorityLoss/);
+  assert.match(said[0], /Check `username` and `password` under `state.redis`.*onAuthorityLoss/);
   assert.ok(!several.gateways[0]!.log().includes("wrong-password"));
 });
 

@@ -101,7 +101,8 @@ export class Several {
     for (const machine of this.gateways.keys()) {
       await until(
         `machine ${machine} ${isShared ? "shares" : "does not share"} its limits`,
-        async () => ((await this.metric(machine, "sluice_quota_authority_up")) === (isShared ? 1 : 0) ? true : undefined),
+        async () =>
+          (await this.metric(machine, "sluice_quota_authority_up")) === (isShared ? 1 : 0) ? true : undefined,
         timeoutMs,
       );
     }

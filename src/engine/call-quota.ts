@@ -129,11 +129,10 @@ export class CallQuota {
     this.#poll = setInterval(() => {
       const again = admission.admit(this.#record, buckets, this.#amounts);
       if (again?.reason === "lease" && sharedNowMs() - since < LONGEST_LEASE_WAIT_MS) {
-        const isOther = again.bucket !== asked.bucket;
-        const isAnswered = !isOther && admission.wasAnswered(again.bucket, askedAt);
-        if (!isAnswered || !admission.isScarce(again.bucket)) {
-          if (isOther || isAnswered) {
-            // what came has gone to others; each request asks once for each answer
+        const answer = again.bucket === asked.bucket ? admission.answerSince(again.bucket, askedAt) : "some";
+        if (answer !== "scarce") {
+          if (answer === "some") {
+            // it went to others, or another bucket lacks a lease now
             asked = again;
             askedAt = admission.askForLeases(buckets, this.#amounts);
           }

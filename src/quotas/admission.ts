@@ -7,9 +7,10 @@
  * effect GCRA); what is reserved does not, so that giving an estimate back can never give back what has decayed already.
  */
 import { countsTokens, isRate, KIND } from "./bucket.ts";
-import { DOUBLE, MAX_BUCKETS_PER_REQUEST, REGIME } from "./bucket-layout.ts";
+import { DOUBLE, MAX_BUCKETS_PER_REQUEST } from "./bucket-layout.ts";
 import type { BucketKey, BucketShape, BucketTable } from "./bucket-table.ts";
 import { Journal } from "./journal.ts";
+import { refuse, UNKNOWN_WAIT_MS } from "./refuse.ts";
 import { HELD, type ReservationTable } from "./reservation-table.ts";
 
 /** A limit of a request, and the bucket it counts in. */
@@ -43,10 +44,6 @@ export interface Refusal {
 const ADMITTED = undefined;
 /** A lease comes within about this time. */
 const LEASE_WAIT_MS = 10;
-/** Another request may end within this time, or not. */
-const UNKNOWN_WAIT_MS = 100;
-/** What decays between two looks is not exact. */
-const ROUNDING = 1e-6;
 
 /** One thread's way to admit and settle requests. */
 export class Admission {
@@ -135,10 +132,7 @@ export class Admission {
     }
   }
 
-  /**
-   * Asks for all leases that a request lacks, at once. Call it once for each answer: what requests ask for is added up.
-   * @returns when, for `wasAnswered`
-   */
+  /** Asks for all leases that a request lacks; once for each answer, since it adds up. @returns when, for `answerSince` */
   askForLeases(buckets: readonly PlannedBucket[], amounts: Amounts): number {
     this.table.lock.lock();
     try {
@@ -155,14 +149,12 @@ export class Admission {
     }
   }
 
-  /** The authority has answered for the bucket what was asked then. */
-  wasAnswered({ slot }: PlannedBucket, askedAt: number): boolean {
-    return this.table.double(slot, DOUBLE.exchangedAt) >= askedAt;
-  }
-
-  /** The authority has just said that there is nothing for requests that wait, and nobody gives anything back. */
-  isScarce({ slot }: PlannedBucket): boolean {
-    return this.table.double(slot, DOUBLE.scarceUntil) > this.#clock();
+  /** What the authority has answered since then: nothing yet, that there is nothing and nobody gives any back, or else. */
+  answerSince({ slot }: PlannedBucket, askedAt: number): "none" | "scarce" | "some" {
+    if (this.table.double(slot, DOUBLE.exchangedAt) < askedAt) {
+      return "none";
+    }
+    return this.table.double(slot, DOUBLE.scarceUntil) > this.#clock() ? "scarce" : "some";
   }
 
   /**
@@ -279,9 +271,7 @@ export class Admission {
    * Call it with the dead worker's reservations, once it can write no more. @param owner its number
    */
   recover(owner: number): void {
-    this.table.lock.recover(owner, () => {
-      this.#journal.rollBack();
-    });
+    this.recoverLock(owner);
     const held = this.#reservations;
     for (let record = 0; record < held.size; record++) {
       if (held.isHeld(record)) {
@@ -291,6 +281,13 @@ export class Admission {
         });
       }
     }
+  }
+
+  /** Only puts right what it left half done: the first thing to do where several have died. */
+  recoverLock(owner: number): void {
+    this.table.lock.recover(owner, () => {
+      this.#journal.rollBack();
+    });
   }
 
   #settle(record: number, tokens: number, nanoUsd: number): void {
@@ -327,7 +324,7 @@ export class Admission {
       const amount = amountOf(bucket.kind, amounts);
       const remaining = this.table.remaining(bucket.slot);
       if (amount > remaining) {
-        return this.#refuse(bucket, amount, remaining);
+        return refuse(this.table, bucket, { amount, remaining }, now);
       }
     }
     return ADMITTED;
@@ -344,26 +341,6 @@ export class Admission {
     this.#shape(bucket);
     this.table.decay(bucket.slot, now);
     return true;
-  }
-
-  #refuse(bucket: PlannedBucket, amount: number, remaining: number): Refusal {
-    if (amount > bucket.capacity) {
-      return { bucket, reason: "tooLarge", waitMs: 0, amount, remaining };
-    }
-    if (this.table.regime === REGIME.leased) {
-      return this.#refuseLease(bucket, amount, remaining);
-    }
-    const waitMs = bucket.ratePerMs > 0 ? (amount - remaining) / bucket.ratePerMs : 0;
-    return { bucket, reason: "full", waitMs, amount, remaining };
-  }
-
-  /** An authority is not asked anew for what it has just said that there is not. */
-  #refuseLease(bucket: PlannedBucket, amount: number, remaining: number): Refusal {
-    const now = this.#clock();
-    const free = this.table.knownFree(bucket.slot, now);
-    const isScarce = amount > free + ROUNDING && now < this.table.double(bucket.slot, DOUBLE.scarceUntil);
-    const waitMs = bucket.ratePerMs > 0 ? Math.max((amount - free) / bucket.ratePerMs, UNKNOWN_WAIT_MS) : 0;
-    return { bucket, reason: isScarce ? "full" : "lease", waitMs, amount, remaining };
   }
 
   /** A changed limit takes effect here, without what is used being touched. */

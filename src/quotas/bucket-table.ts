@@ -305,18 +305,13 @@ export class BucketTable {
     Atomics.notify(this.header, ASK_WORD);
   }
 
-  /** The buckets that leases were asked for since the last time, or undefined if too many to be named. Takes the lock. */
+  /** The buckets that leases were asked for since the last time, or undefined if too many to be named. Under the lock. */
   takeAsked(): readonly number[] | undefined {
-    this.lock.lock();
-    try {
-      const count = this.header[ASK_COUNT_WORD]!;
-      this.header[ASK_COUNT_WORD] = 0;
-      return count > ASK_QUEUE_LENGTH
-        ? undefined
-        : Array.from(this.header.subarray(ASK_QUEUE_WORD, ASK_QUEUE_WORD + count));
-    } finally {
-      this.lock.unlock();
-    }
+    const count = this.header[ASK_COUNT_WORD]!;
+    this.header[ASK_COUNT_WORD] = 0;
+    return count > ASK_QUEUE_LENGTH
+      ? undefined
+      : Array.from(this.header.subarray(ASK_QUEUE_WORD, ASK_QUEUE_WORD + count));
   }
 
   /**

@@ -116,9 +116,7 @@ export class Gateway {
     for (const worker of this.#workers) {
       this.#observer.collector.retire(worker.usageReader);
     }
-    this.#workers.forEach((worker, index) => {
-      this.#quotas.recover(index, worker.reservations);
-    });
+    this.#quotas.recoverAll(this.#workers.map(({ reservations }) => reservations));
     await this.#shared?.stop();
     this.#quotas.close();
     await this.#counters?.stop();
@@ -200,7 +198,9 @@ export class Gateway {
         throw error;
       }
       const reason = error instanceof Error ? error.message : String(error);
-      this.#log.warn(`this machine has a new name each time it starts, what it had leased then comes back late: ${reason}`);
+      this.#log.warn(
+        `this machine has a new name each time it starts, what it had leased then comes back late: ${reason}`,
+      );
       return undefined;
     }
   }

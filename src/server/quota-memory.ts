@@ -39,7 +39,21 @@ export class QuotaMemory {
 
   /** A worker has died: what its requests held goes back, and what they had used by then stays used. */
   recover(workerIndex: number, reservations: SharedArrayBuffer): void {
-    const admission = new Admission(this.table, new ReservationTable(reservations), sharedNowMs);
-    admission.recover(bucketOwner(workerIndex));
+    this.#admission(reservations).recover(bucketOwner(workerIndex));
+  }
+
+  /** The same when all workers have ended. @param reservations theirs, in their order */
+  recoverAll(reservations: readonly SharedArrayBuffer[]): void {
+    const admissions = reservations.map((memory) => this.#admission(memory));
+    for (const [index, admission] of admissions.entries()) {
+      admission.recoverLock(bucketOwner(index));
+    }
+    for (const [index, admission] of admissions.entries()) {
+      admission.recover(bucketOwner(index));
+    }
+  }
+
+  #admission(reservations: SharedArrayBuffer): Admission {
+    return new Admission(this.table, new ReservationTable(reservations), sharedNowMs);
   }
 }

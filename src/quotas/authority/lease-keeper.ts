@@ -3,14 +3,17 @@
  * and gives back what is not needed. While the authority is lost the machine goes by its own rule. Runs on one thread,
  * sleeps while no bucket is in use, and changes the buckets only under their lock.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { sharedNowMs } from "../../lib/shared-clock.ts";
 import { ASK_WORD, DOUBLE, REGIME, WORD, type Regime } from "../bucket-layout.ts";
 import type { BucketTable } from "../bucket-table.ts";
-import type { Authority, AuthorityState, BucketGrant } from "./authority.ts";
+import type { Authority, AuthorityState, BucketExchange } from "./authority.ts";
 import { LeasedBucket } from "./leased-bucket.ts";
 
 /** How often the buckets in use are looked at, in milliseconds. */
 const LOOK_MS = 50;
+/** So long the lock is waited for at a time; a thread that died with it is put right between two times. */
+const LOCK_MS = 5;
 /** Buckets of one exchange; also how many are looked at under the lock at once. */
 const BATCH = 128;
 
@@ -104,7 +107,7 @@ export class LeaseKeeper {
     if (this.#isUp) {
       // nothing is admitted any more, so that nothing is kept in stock either
       this.#table.setRegime(REGIME.closed);
-      this.#scan();
+      await this.#scan();
       await Promise.all(batches([...this.#buckets.values()]).map((batch) => this.#exchange(batch, "all back")));
     }
     await this.#authority.stop();
@@ -121,13 +124,33 @@ export class LeaseKeeper {
     }
     this.#table.setMachines(this.#authority?.machines ?? 1);
     if (this.#isUp) {
-      this.#scan();
-      this.#table.setRegime(REGIME.leased);
-      this.#lookSoon();
+      void this.#cameUp();
     } else {
       this.#table.setRegime(this.#lossRegime());
+      this.#known.resolve();
+    }
+  }
+
+  async #cameUp(): Promise<void> {
+    await this.#scan();
+    if (this.#isUp && !this.#isStopped) {
+      this.#table.setRegime(REGIME.leased);
+      this.#lookSoon();
     }
     this.#known.resolve();
+  }
+
+  /** Does something under the lock. This thread looks after workers that die, so it never waits for one that has. */
+  async #locked<Result>(action: () => Result): Promise<Result> {
+    const { lock } = this.#table;
+    while (!lock.lockWithin(LOCK_MS)) {
+      await sleep(1);
+    }
+    try {
+      return action();
+    } finally {
+      lock.unlock();
+    }
   }
 
   /** Wakes whenever a request asks for a lease. */
@@ -135,7 +158,7 @@ export class LeaseKeeper {
     const { header } = this.#table;
     while (!this.#isStopped) {
       const seen = Atomics.load(header, ASK_WORD);
-      this.#takeAsked();
+      await this.#takeAsked();
       const change = Atomics.waitAsync(header, ASK_WORD, seen);
       if (change.async) {
         await change.value;
@@ -143,10 +166,10 @@ export class LeaseKeeper {
     }
   }
 
-  #takeAsked(): void {
-    const asked = this.#table.takeAsked();
+  async #takeAsked(): Promise<void> {
+    const asked = await this.#locked(() => this.#table.takeAsked());
     if (asked === undefined) {
-      this.#scan();
+      await this.#scan();
     }
     for (const slot of asked ?? []) {
       if (!this.#table.isFree(slot)) {
@@ -177,19 +200,16 @@ export class LeaseKeeper {
   }
 
   /** Takes up every bucket that holds or owes something: after a time in which nobody asked for leases. */
-  #scan(): void {
+  async #scan(): Promise<void> {
     const table = this.#table;
     const now = sharedNowMs();
     const { highWater } = table;
     for (let from = 0; from < highWater; from += BATCH) {
-      table.lock.lock();
-      try {
+      await this.#locked(() => {
         for (let slot = from; slot < Math.min(highWater, from + BATCH); slot++) {
           this.#takeUp(slot, now);
         }
-      } finally {
-        table.lock.unlock();
-      }
+      });
     }
   }
 
@@ -252,7 +272,7 @@ export class LeaseKeeper {
     this.#isLooking = true;
     this.#table.setMachines(this.#authority.machines);
     for (const batch of batches([...this.#buckets.values()])) {
-      const due = this.#dueOf(batch);
+      const due = await this.#locked(() => this.#dueOf(batch));
       if (due.length > 0) {
         await this.#exchange(due);
       }
@@ -265,23 +285,17 @@ export class LeaseKeeper {
   }
 
   #dueOf(batch: readonly LeasedBucket[]): LeasedBucket[] {
-    const { lock } = this.#table;
     const now = sharedNowMs();
     const due: LeasedBucket[] = [];
-    lock.lock();
-    try {
-      for (const bucket of batch) {
-        if (bucket.isBusy) {
-          continue;
-        }
-        if (!bucket.isThere || bucket.isDone(now)) {
-          this.#drop(bucket);
-        } else if (bucket.isDue(now, this.#authority.machines, this.#options.leaseMs)) {
-          due.push(bucket);
-        }
+    for (const bucket of batch) {
+      if (bucket.isBusy) {
+        continue;
       }
-    } finally {
-      lock.unlock();
+      if (!bucket.isThere || bucket.isDone(now)) {
+        this.#drop(bucket);
+      } else if (bucket.isDue(now, this.#authority.machines, this.#options.leaseMs)) {
+        due.push(bucket);
+      }
     }
     return due;
   }
@@ -296,50 +310,50 @@ export class LeaseKeeper {
   }
 
   async #run(batch: readonly LeasedBucket[], what: "as planned" | "all back"): Promise<void> {
-    const { lock } = this.#table;
-    const there: LeasedBucket[] = [];
-    lock.lock();
-    const now = sharedNowMs();
-    const requests = [];
-    try {
-      for (const bucket of batch) {
-        if (bucket.isThere) {
-          there.push(bucket);
-          requests.push(what === "all back" ? bucket.beginLast(now) : bucket.begin(now, this.#authority.machines));
-        }
-      }
-    } finally {
-      lock.unlock();
+    const begun = await this.#locked(() => this.#begin(batch, what));
+    if (begun.length === 0) {
+      return;
     }
-    this.#exchanges += there.length;
+    this.#exchanges += begun.length;
     try {
-      this.#finish(there, await this.#authority.exchange(requests));
+      const grants = await this.#authority.exchange(begun.map(({ request }) => request));
+      await this.#locked(() => {
+        const now = sharedNowMs();
+        for (const [index, { bucket }] of begun.entries()) {
+          this.#shortages += bucket.finish(grants[index]!, now) === "short" ? 1 : 0;
+        }
+      });
     } catch {
       // why it failed is told by the authority's state
-      this.#failures += there.length;
-      lock.lock();
-      there.forEach((bucket) => {
-        bucket.failed();
+      this.#failures += begun.length;
+      await this.#locked(() => {
+        for (const { bucket } of begun) {
+          bucket.failed();
+        }
       });
-      lock.unlock();
     }
     this.#exchangeUrgent();
   }
 
-  #finish(buckets: readonly LeasedBucket[], grants: readonly BucketGrant[]): void {
-    const { lock } = this.#table;
-    lock.lock();
-    try {
-      const now = sharedNowMs();
-      for (const [index, bucket] of buckets.entries()) {
-        if (bucket.finish(grants[index]!, now)) {
-          this.#shortages += 1;
-        }
+  #begin(batch: readonly LeasedBucket[], what: "as planned" | "all back"): Begun[] {
+    const now = sharedNowMs();
+    const begun: Begun[] = [];
+    for (const bucket of batch) {
+      if (bucket.isBusy) {
+        this.#urgent.add(bucket); // taken up again when its exchange is over
+      } else if (bucket.isThere) {
+        const { machines } = this.#authority;
+        begun.push({ bucket, request: what === "all back" ? bucket.beginLast(now) : bucket.begin(now, machines) });
       }
-    } finally {
-      lock.unlock();
     }
+    return begun;
   }
+}
+
+/** A bucket whose exchange has begun, and what it says. */
+interface Begun {
+  readonly bucket: LeasedBucket;
+  readonly request: BucketExchange;
 }
 
 function batches(buckets: readonly LeasedBucket[]): LeasedBucket[][] {

@@ -136,14 +136,14 @@ export class LeasedBucket {
 
   /**
    * Takes the answer to what `begin` said.
-   * @returns whether what requests wait for is not to be had
+   * @returns `short` if what requests wait for is not to be had
    */
-  finish(grant: BucketGrant, now: number): boolean {
+  finish(grant: BucketGrant, now: number): "short" | "done" {
     this.isBusy = false;
     const table = this.#table;
     const { slot } = this;
     if (!this.isThere) {
-      return false; // the slot went to another bucket, so nothing of this one is used: its lease just ends
+      return "done"; // the slot went to another bucket, so nothing of this one is used: its lease just ends
     }
     this.#used = grant.used;
     this.#others = grant.others;
@@ -157,19 +157,19 @@ export class LeasedBucket {
     if (!isShort) {
       this.#patientSince = undefined;
       table.setDouble(slot, DOUBLE.scarceUntil, 0);
-      return false;
+      return "done";
     }
     const mayBeGivenBack = grant.others > 0 && this.#get(DOUBLE.capacity) - grant.used >= this.#sent.need;
     if (mayBeGivenBack && now >= this.#impatientUntil) {
       this.#patientSince ??= now;
       if (now - this.#patientSince < PATIENCE_MS) {
-        return false;
+        return "done";
       }
       this.#impatientUntil = now + IMPATIENT_MS;
     }
     this.#patientSince = undefined;
     table.setDouble(slot, DOUBLE.scarceUntil, now + SCARCE_MS);
-    return true;
+    return "short";
   }
 
   /** The exchange failed for a reason that may be over: those that asked are asked for again. */
