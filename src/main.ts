@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { checkCommand } from "./cli/check.ts";
 import { keysCommand } from "./cli/keys.ts";
+import { pricesCommand } from "./cli/prices.ts";
 import { schemaCommand } from "./cli/schema.ts";
 import { serveCommand } from "./cli/serve.ts";
 import { simulateCommand } from "./cli/simulate.ts";
@@ -23,6 +24,7 @@ const program = new Command("sluice")
   .addCommand(checkCommand())
   .addCommand(schemaCommand())
   .addCommand(keysCommand())
+  .addCommand(pricesCommand())
   .addCommand(simulateCommand());
 
 await program.parseAsync();

@@ -250,6 +250,7 @@ export class Gateway {
         names: this.#names.since(0),
         cooldowns: this.#cooldowns,
         buckets: this.#quotas.buckets,
+        tokenCorrection: this.#quotas.tokenCorrection,
         directory: this.#directory!,
         snapshot: this.#snapshot!,
       },

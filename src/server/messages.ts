@@ -25,6 +25,7 @@ export interface WorkerStart {
   readonly buckets: SharedArrayBuffer;
   /** What this worker's requests hold of them. */
   readonly reservations: SharedArrayBuffer;
+  readonly tokenCorrection: SharedArrayBuffer;
   readonly directory: DirectoryHandle;
   readonly snapshot: SharedSnapshot;
 }

@@ -5,6 +5,7 @@ import { createBucketMemory } from "../quotas/bucket-layout.ts";
 import { BucketTable } from "../quotas/bucket-table.ts";
 import { MonthClock } from "../quotas/months.ts";
 import { ReservationTable } from "../quotas/reservation-table.ts";
+import { createTokenCorrectionMemory } from "../quotas/token-correction.ts";
 
 /** Numbers of the threads, as the buckets' lock knows them. */
 const MAIN_OWNER = 1;
@@ -26,6 +27,8 @@ const LAST_ZONE_MS = 86_400_000;
 /** All buckets of the process. */
 export class QuotaMemory {
   readonly buckets: SharedArrayBuffer = createBucketMemory();
+  /** How far upstream models count other than estimated. */
+  readonly tokenCorrection: SharedArrayBuffer = createTokenCorrectionMemory();
   readonly table: BucketTable = new BucketTable(this.buckets, MAIN_OWNER);
   readonly #timer = setInterval(() => {
     if (this.table.live > this.table.size * CROWDED_SHARE) {
