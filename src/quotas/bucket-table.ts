@@ -23,6 +23,9 @@ import {
   WORD,
 } from "./bucket-layout.ts";
 
+/** Making room can wait for the next time. */
+const RECLAIM_PATIENCE_MS = 5;
+
 type Word = (typeof WORD)[keyof typeof WORD];
 type Double = (typeof DOUBLE)[keyof typeof DOUBLE];
 
@@ -320,7 +323,9 @@ export class BucketTable {
    * @returns how many were freed
    */
   reclaim(now: number, oldestMonth: number): number {
-    this.lock.lock();
+    if (!this.lock.lockWithin(RECLAIM_PATIENCE_MS)) {
+      return 0; // its holder may have died, and the caller be the one who puts that right
+    }
     try {
       let freed = 0;
       for (let slot = 0; slot < this.highWater; slot++) {

@@ -145,6 +145,24 @@ test("what nobody uses any more is given back and forgotten, and then nothing is
   assert.equal(one.keeper.counts.exchanges, before);
 });
 
+test("what could not be told at last is told when the authority is back, and only then forgotten", async (t) => {
+  const one = await desk(t);
+  const buckets = [planned("tokens", 60_000)];
+  assert.equal(await admit(one, 0, buckets), undefined);
+  one.admission.settle(0, { tokens: 7, nanoUsd: 0 });
+  one.authority.state = lost;
+  await sleep(300);
+  one.authority.change(lost);
+  assert.ok(one.keeper.counts.failures > 0);
+  one.table.setDouble(buckets[0]!.slot, DOUBLE.spent, 0); // the authority has taken it over
+  await sleep(2_200);
+  const before = one.authority.requests.length;
+  one.authority.change({ state: "ok" });
+  await sleep(300);
+  assert.ok(one.authority.requests.length > before);
+  assert.equal(one.authority.forgotten.length, 1);
+});
+
 test("what is known to be exhausted is refused without an exchange", async (t) => {
   const one = await desk(t);
   one.authority.free = 0;

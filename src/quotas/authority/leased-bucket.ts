@@ -47,6 +47,8 @@ export class LeasedBucket {
   /** Of the exchange under way. */
   #sent: { readonly need: number; readonly isAsked: boolean } = { need: 0, isAsked: false };
   #wasShort = false;
+  /** What the last exchange said may not have been heard, and must be said again. */
+  #isUnheard = false;
   #patientSince: number | undefined;
   #impatientUntil = -Infinity;
 
@@ -76,7 +78,7 @@ export class LeasedBucket {
   /** Nothing is held, owed or wanted: it can be forgotten. */
   isDone(now: number): boolean {
     const held = this.#get(DOUBLE.lease) > 0 || this.#get(DOUBLE.reserved) > 0 || this.#get(DOUBLE.waiting) > 0;
-    return !held && this.#get(DOUBLE.spent) <= 0 && now - this.#takenAt > IDLE_MS;
+    return !held && !this.#isUnheard && this.#get(DOUBLE.spent) <= 0 && now - this.#takenAt > IDLE_MS;
   }
 
   /** Measures what is used, and says whether an exchange is due that no request waits for. */
@@ -89,7 +91,7 @@ export class LeasedBucket {
     const plan = planLease(this.#situation(lease - spent, machines));
     const isIdle = now - this.#takenAt > IDLE_MS;
     return (
-      (spent >= 1 && silentMs >= TELL_MS) ||
+      ((spent >= 1 || this.#isUnheard) && silentMs >= TELL_MS) ||
       (isIdle && (spare > 0 || spent > 0)) ||
       (spare > 0 && silentMs >= HOLD_MS) ||
       (plan.isUrgent && silentMs >= TELL_MS / 2) ||
@@ -140,6 +142,7 @@ export class LeasedBucket {
    */
   finish(grant: BucketGrant, now: number): "short" | "done" {
     this.isBusy = false;
+    this.#isUnheard = false;
     const table = this.#table;
     const { slot } = this;
     if (!this.isThere) {
@@ -175,6 +178,7 @@ export class LeasedBucket {
   /** The exchange failed for a reason that may be over: those that asked are asked for again. */
   failed(): void {
     this.isBusy = false;
+    this.#isUnheard = true;
     const { need, isAsked } = this.#sent;
     if (isAsked && this.isThere) {
       this.#table.ask(this.slot, Math.max(1, need - Math.ceil(this.#get(DOUBLE.reserved))));
