@@ -9,6 +9,7 @@ import { ModelNames } from "./validate/model-names.ts";
 import { validateModels } from "./validate/models.ts";
 import { validatePrices } from "./validate/prices.ts";
 import { validateProviders } from "./validate/providers.ts";
+import { validateState } from "./validate/state.ts";
 
 /** @param now milliseconds since the epoch */
 export function validateDocument(
@@ -18,6 +19,9 @@ export function validateDocument(
   findings: Findings,
 ): void {
   const models = new ModelNames(document.models);
+  if (document.settings?.state !== undefined) {
+    validateState(document.settings.state, findings);
+  }
   validateProviders(document.providers, findings);
   validateModels(document, models, filters, findings);
   validateSupplyLimits(document, findings);

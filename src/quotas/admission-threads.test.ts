@@ -83,6 +83,8 @@ test(
       const index = round % 2;
       const { worker, reservations } = start(index);
       await once(worker, "online");
+      const before = table.double(0, DOUBLE.total);
+      while (table.double(0, DOUBLE.total) === before) await new Promise((resolve) => setTimeout(resolve, 1));
       await new Promise((resolve) => setTimeout(resolve, 40 + round));
       await worker.terminate();
       new Admission(table, new ReservationTable(reservations), () => 1).recover(index + 1);

@@ -168,6 +168,7 @@ test("under leases only what was granted is given out, and asking is the answer 
   const rpm = planned("requests", 10);
   assert.equal(admission.admit(0, [rpm], { tokens: 0, nanoUsd: 0 })?.reason, "lease");
   table.setDouble(rpm.slot, DOUBLE.lease, 2);
+  table.setDouble(rpm.slot, DOUBLE.leaseEndsAt, Infinity);
   assert.equal(admission.admit(0, [rpm], { tokens: 0, nanoUsd: 0 }), undefined);
   assert.equal(admission.admit(1, [rpm], { tokens: 0, nanoUsd: 0 }), undefined);
   assert.equal(admission.admit(2, [rpm], { tokens: 0, nanoUsd: 0 })?.reason, "lease");

@@ -10,6 +10,7 @@ import { name } from "./scalars.ts";
 import { notYet, section } from "./section.ts";
 import type { KeyComplaint, RefusedKeys } from "./section.ts";
 import { accessLogSchema, adminSchema, serverSchema } from "./server.ts";
+import { stateSchema } from "./state.ts";
 import { storeSchema } from "./store.ts";
 
 /** Entries of one list of the document. */
@@ -21,7 +22,6 @@ const LIMITS_ELSEWHERE: KeyComplaint = {
 };
 
 const LATER: RefusedKeys = {
-  state: notYet("state shared by several machines is"),
   limits: LIMITS_ELSEWHERE,
   budgets: LIMITS_ELSEWHERE,
   mcp: notYet("MCP is"),
@@ -34,6 +34,7 @@ const settings = {
   admin: adminSchema.prefault({}).describe("Health and metrics for operators"),
   accessLog: accessLogSchema.prefault({}).describe("One JSON line a request"),
   quotas: quotasSchema.prefault({}).describe("What holds for limits that say nothing else"),
+  state: stateSchema.optional().describe("What several machines share; each counts for itself if left out"),
   store: storeSchema.prefault({}).describe("Where what must outlive a restart is kept"),
 };
 
