@@ -2,11 +2,12 @@
  * The quota of one model call: reserves in the buckets that limit the call and each of its attempts what it will probably
  * use, and settles what it really used when the exchange ends, however it does.
  */
+import { type Amounts } from "../quotas/bucket.ts";
 import type { Usage } from "../dialects/form.ts";
 import { reserveNanoUsd } from "../ledger/prices/cost.ts";
 import { SluiceError } from "../lib/errors.ts";
 import { sharedNowMs } from "../lib/shared-clock.ts";
-import type { Amounts, Refusal } from "../quotas/admission.ts";
+import type { Refusal } from "../quotas/admission.ts";
 import type { Endpoint } from "./engine.ts";
 import type { Demand } from "./demand.ts";
 import type { ServingModel } from "./endpoint-choice.ts";

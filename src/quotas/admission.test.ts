@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { Admission, type PlannedBucket } from "./admission.ts";
-import { KIND, type BucketKind, type Subject } from "./bucket.ts";
+import { KIND, type BucketKind, type Subject, bucketKey } from "./bucket.ts";
 import { createBucketMemory, DOUBLE, REGIME } from "./bucket-layout.ts";
-import { bucketKey, BucketTable } from "./bucket-table.ts";
+import { BucketTable } from "./bucket-table.ts";
 import { createReservationMemory, ReservationTable } from "./reservation-table.ts";
 
 const MINUTE = 60_000;

@@ -6,9 +6,9 @@
  * A bucket admits while used + reserved + amount fits in. What is used decays in buckets of a minute (a leaky bucket, in
  * effect GCRA); what is reserved does not, so that giving an estimate back can never give back what has decayed already.
  */
-import { countsTokens, isRate, KIND } from "./bucket.ts";
+import { amountOf, type Amounts, countsTokens, isRate, KIND, type BucketKey, type BucketShape } from "./bucket.ts";
 import { DOUBLE, MAX_BUCKETS_PER_REQUEST } from "./bucket-layout.ts";
-import type { BucketKey, BucketShape, BucketTable } from "./bucket-table.ts";
+import type { BucketTable } from "./bucket-table.ts";
 import { Journal } from "./journal.ts";
 import { refuse, UNKNOWN_WAIT_MS } from "./refuse.ts";
 import { HELD, type ReservationTable } from "./reservation-table.ts";
@@ -19,12 +19,6 @@ export interface PlannedBucket extends BucketKey, BucketShape {
   readonly kind: number;
   /** Where the bucket was found; -1 before. */
   slot: number;
-}
-
-/** What a request reserves or has used. */
-export interface Amounts {
-  readonly tokens: number;
-  readonly nanoUsd: number;
 }
 
 /** Why a request was not admitted. */
@@ -393,11 +387,4 @@ export class Admission {
       table.setDouble(slot, DOUBLE.spent, table.double(slot, DOUBLE.spent) + used);
     }
   }
-}
-
-function amountOf(kind: number, { tokens, nanoUsd }: Amounts): number {
-  if (countsTokens(kind)) {
-    return tokens;
-  }
-  return kind === KIND.monthlyUsd ? nanoUsd : 1;
 }

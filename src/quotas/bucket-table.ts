@@ -1,6 +1,6 @@
 /** The buckets in shared memory: finding and making them, reading them, and the lock that every change is made under. */
 import { SharedMutex } from "../lib/shared-mutex.ts";
-import { isMonthly, isRate, SUBJECT_TYPES, type Subject, type SubjectType } from "./bucket.ts";
+import { isMonthly, isRate, SUBJECT_TYPES, type BucketKey, type Subject, type SubjectType } from "./bucket.ts";
 import {
   ASK_COUNT_WORD,
   ASK_QUEUE_LENGTH,
@@ -29,16 +29,6 @@ const RECLAIM_PATIENCE_MS = 5;
 type Word = (typeof WORD)[keyof typeof WORD];
 type Double = (typeof DOUBLE)[keyof typeof DOUBLE];
 
-/** A limit as one bucket has it. */
-export interface BucketShape {
-  /** As people say it: a minute, at once, or a month. */
-  readonly limit: number;
-  /** What fits in at once. */
-  readonly capacity: number;
-  /** What decays in a millisecond; 0 where nothing does. */
-  readonly ratePerMs: number;
-}
-
 /** How full a bucket is. */
 export interface BucketStatus {
   readonly limit: number;
@@ -49,22 +39,6 @@ export interface BucketStatus {
   readonly remaining: number;
   /** Milliseconds until a bucket of a minute is empty again if nothing comes; 0 for others. */
   readonly resetMs: number;
-}
-
-/** What names a bucket, as integers. Made by `bucketKey`. */
-export interface BucketKey {
-  /** Type of the subject and kind of the bucket in one. */
-  readonly identity: number;
-  readonly first: number;
-  readonly second: number;
-  readonly third: number;
-  /** YYYYMM of a monthly bucket, else 0. */
-  readonly period: number;
-}
-
-/** @param kind a number of `KIND` @param period YYYYMM of a monthly bucket, else 0 */
-export function bucketKey({ type, first, second, third }: Subject, kind: number, period: number): BucketKey {
-  return { identity: 1 + (SUBJECT_TYPES.indexOf(type) << 3) + kind, first, second, third, period };
 }
 
 /** One thread's view of all buckets. */

@@ -3,9 +3,9 @@ import { test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { sharedNowMs } from "../../lib/shared-clock.ts";
 import { Admission, type PlannedBucket } from "../admission.ts";
-import { KIND, type BucketKind } from "../bucket.ts";
+import { KIND, type BucketKind, bucketKey } from "../bucket.ts";
 import { createBucketMemory, DOUBLE, REGIME } from "../bucket-layout.ts";
-import { bucketKey, BucketTable } from "../bucket-table.ts";
+import { BucketTable } from "../bucket-table.ts";
 import { createReservationMemory, ReservationTable } from "../reservation-table.ts";
 import {
   AuthorityLostError,

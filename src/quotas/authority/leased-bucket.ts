@@ -1,7 +1,7 @@
 /** One bucket that this machine leases from an authority: what it says in an exchange, and what it takes from the answer. */
-import { BUCKET_KINDS, isMonthly, isRate, subjectText } from "../bucket.ts";
+import { BUCKET_KINDS, isMonthly, isRate, subjectText, type BucketKey } from "../bucket.ts";
 import { DOUBLE, WORD } from "../bucket-layout.ts";
-import type { BucketKey, BucketTable } from "../bucket-table.ts";
+import type { BucketTable } from "../bucket-table.ts";
 import type { BucketExchange, BucketGrant, BucketMode } from "./authority.ts";
 import { planLease, stockOf, type LeaseSituation } from "./lease-policy.ts";
 
