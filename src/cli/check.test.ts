@@ -82,6 +82,42 @@ test("options of the real filters are checked with their own schemas", () => {
   assert.match(stderr, /middlewares\[0\]\.options\.orgins: there is no such key/);
 });
 
+test("limits are shown where they hold", () => {
+  const path = join(directory, "limits.yaml");
+  writeFileSync(
+    path,
+    `
+quotas: { burst: 10s }
+store: { url: "sqlite:/tmp/x.db" }
+providers:
+  - { name: p, dialect: openai, baseUrl: http://a, credentials: [ { apiKey: x, limits: { rpm: 50 } }, { apiKey: y } ] }
+models:
+  - { name: m, limits: { tpm: 9, burst: 60s }, targets: [ { provider: p, model: x, limits: { concurrency: 0 } } ] }
+consumers:
+  - name: c
+    timeZone: Asia/Shanghai
+    budgets: { monthly: { tokens: 7, usd: 0.45 } }
+    grants: [ { model: m, rpm: 6, mode: hard, burst: 1500ms }, { model: "*" } ]
+    keys:
+      - { name: a, hash: "sha256:${"a".repeat(64)}", grants: [ { model: m } ] }
+      - { name: b, hash: "sha256:${"b".repeat(64)}", limits: { rpm: 5 }, grants: [ { model: m, rpm: 3 } ] }
+`,
+  );
+  const { stdout } = sluice("check", path);
+  for (const line of [
+    "store sqlite:/tmp/x.db",
+    "    credentials: credential-1 ••••(1) [50 rpm (burst 10s)], credential-2 ••••(1)",
+    "    limits: 9 tpm",
+    "    → p x (priority 0, weight 1; 0 at once)",
+    "  c: 2 keys; may use m [6 rpm (hard, burst 1.5s)], *",
+    "    limits: 7 tokens and 0.45 USD a month, months of Asia/Shanghai",
+    "    key b: 5 rpm (burst 10s); may use m [3 rpm (burst 10s)]",
+  ]) {
+    assert.ok(stdout.includes(`\n${line}\n`), `${stdout}\n${line}`);
+  }
+  assert.ok(!stdout.includes("key a"));
+});
+
 test("a new key comes with its hash, and the file to paste it into is valid", () => {
   const { status, stdout } = sluice("keys", "new", "--name", "prod");
   assert.equal(status, 0);

@@ -1,12 +1,14 @@
 /** What a snapshot would run, for people to read: everything that matters but no secret. */
 import type {
   ConsumerConfig,
+  CredentialConfig,
   DomainConfig,
   ListenConfig,
   ModelConfig,
   ProviderConfig,
   Snapshot,
 } from "../config/snapshot.ts";
+import { describeConsumerLimits, describeGrants, describeLimits } from "./describe-limits.ts";
 
 /** Lines of text, each ended. */
 export function describeSnapshot(snapshot: Snapshot): string {
@@ -16,6 +18,7 @@ export function describeSnapshot(snapshot: Snapshot): string {
     `gateway ${snapshot.gateway}, version ${snapshot.version}`,
     `listens on ${scheme}://${address(server.listen)}, ${server.workers === 0 ? "one worker a core" : plural(server.workers, "worker")}`,
     `admin on http://${address(snapshot.admin)}, access log to ${snapshot.accessLog.output}`,
+    `store ${snapshot.store.kind}:${snapshot.store.path}`,
     ...section("providers", snapshot.providers, describeProvider),
     ...section("models", snapshot.models, describeModel),
     ...section("consumers", snapshot.consumers, describeConsumer),
@@ -40,12 +43,16 @@ function describeProvider(provider: ProviderConfig): string[] {
   if (provider.kind === "builtin") {
     return [`${provider.name}: built-in test model`];
   }
-  const credentials = provider.credentials.map(({ name, apiKey }) => `${name} ${mask(apiKey)}`).join(", ");
+  const credentials = provider.credentials.map(describeCredential).join(", ");
   const engine = provider.engine === "generic" ? "" : ` (${provider.engine})`;
   return [
     `${provider.name}: ${provider.dialect}${engine}, ${provider.nodes.map(({ url }) => url).join(" ")}`,
     `  credentials: ${credentials === "" ? "none" : credentials}`,
   ];
+}
+
+function describeCredential({ name, apiKey, limits }: CredentialConfig): string {
+  return `${name} ${mask(apiKey)}${limits === undefined ? "" : ` [${describeLimits(limits)}]`}`;
 }
 
 /** The length tells an empty or cut key from a whole one; no character of it is shown. */
@@ -57,21 +64,25 @@ function describeModel(model: ModelConfig): string[] {
   const aliases = model.aliases.length === 0 ? "" : ` (${model.aliases.join(", ")})`;
   const targets = model.targets
     .toSorted((left, right) => left.priority - right.priority)
-    .map(({ provider, model: upstream, weight, priority, filters }) => {
+    .map(({ provider, model: upstream, weight, priority, filters, limits }) => {
       const names = filters.length === 0 ? "" : `, ${filters.map(({ name }) => name).join(" ")}`;
-      return `  → ${provider} ${upstream} (priority ${priority}, weight ${weight}${names})`;
+      return `  → ${provider} ${upstream} (priority ${priority}, weight ${weight}${names}${limits === undefined ? "" : `; ${describeLimits(limits)}`})`;
     });
   const fallbacks = model.fallbacks.length === 0 ? [] : [`  then ${model.fallbacks.join(", ")}`];
   return [
     `${model.name}${aliases}: ${model.balance.policy}, up to ${plural(model.retry.attempts + 1, "attempt")}`,
+    ...(model.limits === undefined ? [] : [`  limits: ${describeLimits(model.limits)}`]),
     ...targets,
     ...fallbacks,
   ];
 }
 
 function describeConsumer(consumer: ConsumerConfig): string[] {
-  const grants = consumer.grants.map(({ model }) => model).join(", ");
-  return [`${consumer.name}: ${plural(consumer.keys.length, "key")}; may use ${grants === "" ? "nothing" : grants}`];
+  const grants = describeGrants(consumer.grants);
+  return [
+    `${consumer.name}: ${plural(consumer.keys.length, "key")}; may use ${grants}`,
+    ...describeConsumerLimits(consumer),
+  ];
 }
 
 function describeDomain(domain: DomainConfig): string[] {

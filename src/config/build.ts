@@ -1,25 +1,31 @@
 /** From a valid document to the snapshot: defaults in their places, references kept by name. */
 import { resolve } from "node:path";
-import { DEFAULT_DOMAIN } from "./defaults.ts";
+import { buildLimits } from "./build-limits.ts";
+import { DEFAULT_DOMAIN, DEFAULT_STORE_PATH } from "./defaults.ts";
 import type { ConfigDocument, Entries } from "./document.ts";
 import type { Findings } from "./findings.ts";
 import { nodeUrl } from "./node-url.ts";
-import type { ConsumerDocument } from "./schema/consumer.ts";
+import type { ConsumerDocument, GrantDocument } from "./schema/consumer.ts";
 import type { DomainDocument, RouteDocument } from "./schema/domain.ts";
+import type { QuotasDocument } from "./schema/limits.ts";
 import type { MiddlewareDocument } from "./schema/middleware.ts";
 import type { ModelDocument } from "./schema/model.ts";
 import type { ProviderDocument } from "./schema/provider.ts";
 import type { Outline } from "./schema/root.ts";
+import type { StoreDocument } from "./schema/store.ts";
 import type {
   AccessLogConfig,
   ConsumerConfig,
   DomainConfig,
+  GrantConfig,
   MiddlewareConfig,
   ModelConfig,
   ProviderConfig,
+  QuotasConfig,
   RouteConfig,
   ServerConfig,
   Snapshot,
+  StoreConfig,
 } from "./snapshot.ts";
 import { SubstitutionError } from "./substitute.ts";
 import type { Substitutor } from "./substitute.ts";
@@ -47,9 +53,11 @@ export function buildSnapshot(document: ConfigDocument, context: BuildContext): 
     server: { ...buildServer(settings.server), ...(tls && { tls }) },
     admin: settings.admin.listen,
     accessLog: buildAccessLog(settings.accessLog, context.directory),
-    providers: mapValid(document.providers, buildProvider),
-    models: mapValid(document.models, buildModel),
-    consumers: mapValid(document.consumers, buildConsumer),
+    quotas: buildQuotas(settings.quotas),
+    store: buildStore(settings.store, context.directory),
+    providers: mapValid(document.providers, (provider) => buildProvider(provider, settings.quotas)),
+    models: mapValid(document.models, (model) => buildModel(model, settings.quotas)),
+    consumers: mapValid(document.consumers, (consumer) => buildConsumer(consumer, settings.quotas)),
     domains: document.domains === undefined ? [DEFAULT_DOMAIN] : mapValid(document.domains, buildDomain),
   });
 }
@@ -101,7 +109,16 @@ function buildAccessLog({ output }: Outline["accessLog"], directory: string): Ac
   return { output: output === "stdout" || output === "none" ? output : resolve(directory, output) };
 }
 
-function buildProvider(provider: ProviderDocument): ProviderConfig {
+function buildQuotas({ mode, burst, onAuthorityLoss, timeZone }: QuotasDocument): QuotasConfig {
+  return { mode, burstMs: burst, onAuthorityLoss, timeZone };
+}
+
+/** The default lies below the working directory, since that of the configuration file is often read-only. */
+function buildStore({ url }: StoreDocument, directory: string): StoreConfig {
+  return { kind: "sqlite", path: url === undefined ? DEFAULT_STORE_PATH : resolve(directory, url) };
+}
+
+function buildProvider(provider: ProviderDocument, quotas: QuotasDocument): ProviderConfig {
   const urls = provider.baseUrl === undefined ? (provider.nodes ?? []) : [provider.baseUrl];
   return {
     name: provider.name,
@@ -109,10 +126,11 @@ function buildProvider(provider: ProviderDocument): ProviderConfig {
     kind: provider.kind,
     engine: provider.engine,
     nodes: urls.map((url) => ({ url: nodeUrl(url, provider.dialect) })),
-    credentials: provider.credentials.map(({ name, apiKey, weight }, index) => ({
+    credentials: provider.credentials.map(({ name, apiKey, weight, limits }, index) => ({
       name: credentialName(name, index),
       apiKey,
       weight,
+      ...buildLimits({ limits }, quotas),
     })),
     timeouts: {
       connectMs: provider.timeouts.connect,
@@ -129,26 +147,37 @@ function buildMiddleware(middleware: MiddlewareDocument): MiddlewareConfig {
   return { name: middleware.name, options: optionsOf(middleware) };
 }
 
-function buildModel(model: ModelDocument): ModelConfig {
+function buildModel(model: ModelDocument, quotas: QuotasDocument): ModelConfig {
   return {
     name: model.name,
     aliases: model.aliases,
-    targets: model.targets.map((target) => ({ ...target, filters: target.filters.map(buildMiddleware) })),
+    targets: model.targets.map(({ limits, filters, ...target }) => ({
+      ...target,
+      filters: filters.map(buildMiddleware),
+      ...buildLimits({ limits }, quotas),
+    })),
     balance: model.balance,
     retry: model.retry,
     fallbacks: model.fallbacks,
+    ...buildLimits(model, quotas),
+    ...(model.maxOutputTokens !== undefined && { maxOutputTokens: model.maxOutputTokens }),
   };
 }
 
-function buildConsumer(consumer: ConsumerDocument): ConsumerConfig {
+function buildConsumer(consumer: ConsumerDocument, quotas: QuotasDocument): ConsumerConfig {
+  const buildGrants = (grants: readonly GrantDocument[]): GrantConfig[] =>
+    grants.map(({ model, ...limits }) => ({ model, ...buildLimits({ limits }, quotas) }));
   return {
     name: consumer.name,
-    grants: consumer.grants,
-    keys: consumer.keys.map(({ name, hash, expiresAt, grants }) => ({
-      name,
-      hash,
-      ...(expiresAt !== undefined && { expiresAt }),
-      ...(grants !== undefined && { grants }),
+    timeZone: consumer.timeZone ?? quotas.timeZone,
+    ...buildLimits(consumer, quotas),
+    grants: buildGrants(consumer.grants),
+    keys: consumer.keys.map((key) => ({
+      name: key.name,
+      hash: key.hash,
+      ...(key.expiresAt !== undefined && { expiresAt: key.expiresAt }),
+      ...(key.grants !== undefined && { grants: buildGrants(key.grants) }),
+      ...buildLimits(key, quotas),
     })),
   };
 }

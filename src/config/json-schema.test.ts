@@ -42,6 +42,15 @@ test("editors accept the published examples", () => {
   const accepted = {
     server: { listen: ":1", workers: "${WORKERS}", maxBodyBytes: "20MiB" },
     providers: [{ name: "p", dialect: "openai", baseUrl: "${URL}", credentials: [{ apiKey: "${KEY}", weight: 2 }] }],
+    quotas: { mode: "hard", burst: "10s", timeZone: "Asia/Shanghai" },
+    consumers: [
+      {
+        name: "c",
+        limits: { rpm: 60, tpm: "${TPM}", monthly: { usd: 0.5 }, burst: "1s" },
+        budgets: { monthly: { tokens: 1, usd: "${USD}" } },
+        grants: [{ model: "m", rpm: 0, mode: "soft" }],
+      },
+    ],
     models: [{ name: "m", targets: [{ provider: "p", model: "x" }], retry: { attempts: 1, on: ["connect", 429] } }],
     domains: [
       {
@@ -56,6 +65,8 @@ test("editors accept the published examples", () => {
   assert.equal(schema.safeParse(accepted).success, true, JSON.stringify(schema.safeParse(accepted).error?.issues));
   assert.equal(schema.safeParse({ ...accepted, gatway: "x" }).success, false);
   assert.equal(schema.safeParse({ server: { workers: "many" } }).success, false);
+  assert.equal(schema.safeParse({ consumers: [{ name: "c", limits: { rpm: -1 } }] }).success, false);
+  assert.equal(schema.safeParse({ consumers: [{ name: "c", limits: { monthly: { usd: "much" } } }] }).success, false);
 });
 
 test("the guide holds the reference of every key as the schema has it", () => {

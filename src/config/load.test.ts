@@ -37,6 +37,8 @@ test("defaults are filled in, and nothing else", () => {
       },
       admin: { host: "127.0.0.1", port: 8081 },
       accessLog: { output: "stdout" },
+      quotas: { mode: "soft", burstMs: 60_000, onAuthorityLoss: "share", timeZone: "UTC" },
+      store: { kind: "sqlite", path: "data/sluice.db" },
       providers: [
         {
           name: "p",
@@ -60,7 +62,7 @@ test("defaults are filled in, and nothing else", () => {
           fallbacks: [],
         },
       ],
-      consumers: [{ name: "c", grants: [{ model: "*" }], keys: [{ name: "k", hash: HASH }] }],
+      consumers: [{ name: "c", timeZone: "UTC", grants: [{ model: "*" }], keys: [{ name: "k", hash: HASH }] }],
       domains: [
         {
           host: "*",

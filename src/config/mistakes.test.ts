@@ -47,19 +47,6 @@ test("every kind of mistake names its place, what is wrong and what to do", () =
     ["server: { tls: { cert: a } }", "1:16 server.tls.key: is missing. Add `key`."],
     // what belongs to later versions
     ["state: { redis: x }", "1:1 state: state shared by several machines is not supported yet. Remove it."],
-    ["store: { url: x }", "1:1 store: the store is not supported yet. Remove it."],
-    [
-      "models: [ { name: m, targets: [ { provider: p, model: x, limits: {} } ] } ]\n" + PROVIDER,
-      "1:58 models[0].targets[0].limits: quotas and limits are not supported yet. Remove it.",
-    ],
-    [
-      "consumers: [ { name: c, timeZone: Asia/Shanghai } ]",
-      "1:25 consumers[0].timeZone: quotas and limits are not supported yet. Remove it.",
-    ],
-    [
-      "consumers: [ { name: c, grants: [ { model: m, rpm: 1 } ] } ]",
-      "1:47 consumers[0].grants[0].rpm: quotas and limits are not supported yet. Remove it.",
-    ],
     // providers
     [
       "providers: [ { name: p, dialect: opnai, baseUrl: http://a } ]",

@@ -13,6 +13,7 @@ const UNQUOTED_KEYS: ReadonlySet<string | number> = new Set([
   "baseUrl",
   "nodes",
   "tls",
+  "store",
 ]);
 const MAX_QUOTED_LENGTH = 60;
 

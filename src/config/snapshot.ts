@@ -13,6 +13,8 @@ export interface Snapshot {
   readonly server: ServerConfig;
   readonly admin: ListenConfig;
   readonly accessLog: AccessLogConfig;
+  readonly quotas: QuotasConfig;
+  readonly store: StoreConfig;
   readonly providers: readonly ProviderConfig[];
   readonly models: readonly ModelConfig[];
   readonly consumers: readonly ConsumerConfig[];
@@ -50,6 +52,46 @@ export interface AccessLogConfig {
   readonly output: string;
 }
 
+/**
+ * `soft`: a request is taken for what it will probably use, and one that uses more ends in the red. `hard`: it is taken
+ * for the most that it may use, so the limit is never passed.
+ */
+export type QuotaMode = "soft" | "hard";
+
+/** What holds where a quota says nothing else. */
+export interface QuotasConfig {
+  readonly mode: QuotaMode;
+  /** So much of a minute's worth may come at once. 1,000 to 60,000. */
+  readonly burstMs: number;
+  /** What a machine admits once it cannot reach what several share: its share, everything, or nothing. */
+  readonly onAuthorityLoss: "share" | "open" | "closed";
+  /** IANA name: whose calendar months count where no consumer's do. */
+  readonly timeZone: string;
+}
+
+/** Limits of one thing, defaults filled in; at least one of the first five is there. 0 admits nothing. */
+export interface LimitsConfig {
+  /** Requests a minute. */
+  readonly rpm?: number;
+  /** Tokens a minute, input and output together. */
+  readonly tpm?: number;
+  /** Requests that run at one time. */
+  readonly concurrency?: number;
+  /** Tokens a calendar month, input and output together. */
+  readonly monthlyTokens?: number;
+  /** Billionths of a dollar a calendar month; below 2^53. */
+  readonly monthlyNanoUsd?: number;
+  /** So much of a minute's worth of `rpm` and `tpm` may come at once. 1,000 to 60,000. */
+  readonly burstMs: number;
+  readonly mode: QuotaMode;
+}
+
+export interface StoreConfig {
+  readonly kind: "sqlite";
+  /** The database file: absolute, or relative to the working directory. */
+  readonly path: string;
+}
+
 export interface TimeoutsConfig {
   readonly connectMs: number;
   /** From dispatch to the first content token of a stream. An answer that comes as a whole has the total clock only. */
@@ -64,6 +106,8 @@ export interface CredentialConfig {
   readonly name: string;
   readonly apiKey: string;
   readonly weight: number;
+  /** Absent here and everywhere below: nothing is limited. */
+  readonly limits?: LimitsConfig;
 }
 
 export interface NodeConfig {
@@ -101,6 +145,7 @@ export interface TargetConfig {
   /** 0 first; a higher number is used when the lower ones cannot serve. */
   readonly priority: number;
   readonly filters: readonly MiddlewareConfig[];
+  readonly limits?: LimitsConfig;
 }
 
 /** What a retry may follow. `connect` covers every connection failure before the first token. */
@@ -116,11 +161,16 @@ export interface ModelConfig {
   readonly retry: { readonly attempts: number; readonly on: readonly RetryCause[] };
   /** Other user models (names, aliases, or what a `name*` matches), tried in order; theirs are not followed. */
   readonly fallbacks: readonly string[];
+  readonly limits?: LimitsConfig;
+  /** Tokens that a request without `max_tokens` is expected to produce at most; absent: unknown. */
+  readonly maxOutputTokens?: number;
 }
 
 export interface GrantConfig {
   /** A user model's name, or `*`, or a prefix ending in `*`. */
   readonly model: string;
+  /** Of everything that the grant covers together. */
+  readonly limits?: LimitsConfig;
 }
 
 export interface KeyConfig {
@@ -131,10 +181,14 @@ export interface KeyConfig {
   readonly expiresAt?: number;
   /** Narrower than the consumer's; absent: the consumer's. */
   readonly grants?: readonly GrantConfig[];
+  readonly limits?: LimitsConfig;
 }
 
 export interface ConsumerConfig {
   readonly name: string;
+  /** IANA name: the calendar of its months, also for its keys and grants. */
+  readonly timeZone: string;
+  readonly limits?: LimitsConfig;
   readonly grants: readonly GrantConfig[];
   readonly keys: readonly KeyConfig[];
 }

@@ -4,6 +4,7 @@ import type { Findings } from "./findings.ts";
 import type { KnownFilters } from "./known-filters.ts";
 import { validateConsumers } from "./validate/consumers.ts";
 import { validateDomains } from "./validate/domains.ts";
+import { validateSupplyLimits } from "./validate/limits.ts";
 import { ModelNames } from "./validate/model-names.ts";
 import { validateModels } from "./validate/models.ts";
 import { validateProviders } from "./validate/providers.ts";
@@ -18,6 +19,7 @@ export function validateDocument(
   const models = new ModelNames(document.models);
   validateProviders(document.providers, findings);
   validateModels(document, models, filters, findings);
+  validateSupplyLimits(document, findings);
   validateConsumers(document, models, now, findings);
   validateDomains(document, filters, findings);
   if (document.models.items.length === 0) {

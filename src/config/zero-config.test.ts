@@ -23,7 +23,7 @@ test("without any variable there is the built-in model, one consumer and every h
     [["echo", [["offline", "echo"]]]],
   );
   assert.deepEqual(snapshot.consumers, [
-    { name: "default", grants: [{ model: "*" }], keys: [{ name: "first", hash: keyHash }] },
+    { name: "default", timeZone: "UTC", grants: [{ model: "*" }], keys: [{ name: "first", hash: keyHash }] },
   ]);
   assert.deepEqual(
     snapshot.domains.map(({ host, consumers, routes }) => [

@@ -127,6 +127,22 @@ export interface EncodedRequest {
   readonly dropped: readonly string[];
 }
 
+/** Headers of a provider's answer, by their names in lower case. */
+export type VendorHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/** What is left of one of a provider's own limits. */
+export interface Remaining {
+  readonly amount: number;
+  /** Milliseconds until there is more; undefined if the provider does not say. */
+  readonly resetMs: number | undefined;
+}
+
+/** What a provider says is left of its own limits of a credential. */
+export interface VendorLimits {
+  readonly requests: Remaining | undefined;
+  readonly tokens: Remaining | undefined;
+}
+
 /** How Sluice speaks this dialect to a provider. */
 export interface TargetDialect {
   /** Path below the provider's base URL (`https://api.openai.com/v1`); null if the dialect has no such operation. */
@@ -155,6 +171,8 @@ export interface TargetDialect {
   readUsage(body: Buffer): Usage | undefined;
   /** Reads an error answer: JSON in the vendor's shape, another vendor's shape, HTML, or nothing at all. */
   decodeError(status: number, body: Buffer): UpstreamError;
+  /** What the headers of an answer say is left of the credential's limits. @param now milliseconds since the epoch */
+  readRateLimits(headers: VendorHeaders, now: number): VendorLimits | undefined;
   /** A 2xx body that is an error all the same; undefined for a real answer. */
   decodeDisguisedError(body: Buffer): UpstreamError | undefined;
 }

@@ -26,7 +26,7 @@ function entry(key: string, version: number): DirectoryEntry {
     hash: digestOf("sha256", key),
     consumer: version,
     key: version + 1,
-    grants: version + 2,
+    policy: version + 2,
     expiresAt: version + 3,
   };
 }
@@ -137,7 +137,7 @@ function read(reader: DirectoryReader): void {
       return -1;
     }
     const version = reader.consumer(record);
-    const fields = [reader.keyId(record), reader.grants(record), reader.expiresAt(record)].join();
+    const fields = [reader.keyId(record), reader.policy(record), reader.expiresAt(record)].join();
     if (fields !== [version + 1, version + 2, version + 3].join()) findings.mixed++;
     return version;
   };

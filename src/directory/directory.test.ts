@@ -8,8 +8,8 @@ import type { DirectoryEntry, DirectoryHandle } from "./table.ts";
 import { DirectoryWriter } from "./writer.ts";
 import type { DirectoryWriterOptions } from "./writer.ts";
 
-function entry(key: string, grants: number = 1, expiresAt: number = 0): DirectoryEntry {
-  return { hash: digestOf("sha256", key), consumer: grants + 100, key: grants + 200, grants, expiresAt };
+function entry(key: string, policy: number = 1, expiresAt: number = 0): DirectoryEntry {
+  return { hash: digestOf("sha256", key), consumer: policy + 100, key: policy + 200, policy, expiresAt };
 }
 
 /** A writer with a reader that follows it. */
@@ -30,13 +30,13 @@ function find(reader: DirectoryReader, key: string): Omit<DirectoryEntry, "hash"
   return {
     consumer: reader.consumer(record),
     key: reader.keyId(record),
-    grants: reader.grants(record),
+    policy: reader.policy(record),
     expiresAt: reader.expiresAt(record),
   };
 }
 
-function fields(key: string, grants?: number, expiresAt?: number): Omit<DirectoryEntry, "hash"> {
-  const { hash: _, ...rest } = entry(key, grants, expiresAt);
+function fields(key: string, policy?: number, expiresAt?: number): Omit<DirectoryEntry, "hash"> {
+  const { hash: _, ...rest } = entry(key, policy, expiresAt);
   return rest;
 }
 
@@ -107,17 +107,17 @@ test("changes during a replacement win over it, and so does a later replacement"
   const { writer, reader } = directory({ sliceMs: 0 });
   const many = Array.from({ length: 2_000 }, (_, index) => entry(`key${index}`));
   await writer.replaceAll(many);
-  const running = writer.replaceAll(many.map((known) => ({ ...known, grants: 50 })));
+  const running = writer.replaceAll(many.map((known) => ({ ...known, policy: 50 })));
   await setImmediate();
   await writer.upsert(entry("key1999", 77));
   writer.remove(entry("key1998").hash);
   await writer.upsert(entry("new", 78));
   const changes = await running;
   assert.equal(changes.superseded, false);
-  assert.equal(find(reader, "key1999")?.grants, 77);
+  assert.equal(find(reader, "key1999")?.policy, 77);
   assert.equal(find(reader, "key1998"), undefined);
-  assert.equal(find(reader, "new")?.grants, 78);
-  assert.equal(find(reader, "key0")?.grants, 50);
+  assert.equal(find(reader, "new")?.policy, 78);
+  assert.equal(find(reader, "key0")?.policy, 50);
   assert.equal(writer.size, 2_000);
 
   const older = writer.replaceAll(many);
@@ -144,7 +144,7 @@ test("a directory that outgrows its buffer moves to a larger one, and readers mi
     await writer.upsert(entry(`key${index}`, index));
     if (index % 16 === 0) await setImmediate();
     const probe = Math.floor(Math.random() * (index + 1));
-    assert.equal(find(reader, `key${probe}`)?.grants, probe);
+    assert.equal(find(reader, `key${probe}`)?.policy, probe);
   }
   assert.ok(handles.length >= 2, `${handles.length} new buffers`);
   assert.deepEqual(
@@ -152,13 +152,13 @@ test("a directory that outgrows its buffer moves to a larger one, and readers mi
     handles.map((_, index) => index + 2),
   );
   reader.attach(first);
-  assert.equal(find(reader, "key39999")?.grants, 39_999, "an older buffer that arrives late is ignored");
+  assert.equal(find(reader, "key39999")?.policy, 39_999, "an older buffer that arrives late is ignored");
 });
 
 test("churn on few keys does not use up memory", async () => {
   const { writer, reader } = directory();
   for (let round = 0; round < 60_000; round++) await writer.upsert(entry("rotating", round));
-  assert.equal(find(reader, "rotating")?.grants, 59_999);
+  assert.equal(find(reader, "rotating")?.policy, 59_999);
   assert.ok(writer.memory.reservedBytes < 2_000_000, `${writer.memory.reservedBytes} bytes`);
 });
 
@@ -189,14 +189,14 @@ test("agrees with a map over any changes, replacements and pauses", async () => 
         } else if (step.kind === "replace") {
           model.clear();
           for (const pair of step.values) model.set(...pair);
-          replacements.push(writer.replaceAll(step.values.map(([name, grants]) => entry(name, grants))));
+          replacements.push(writer.replaceAll(step.values.map(([name, policy]) => entry(name, policy))));
         } else {
           await setImmediate();
         }
       }
       await Promise.all(replacements);
       for (let number = 0; number <= 30; number++)
-        assert.equal(find(reader, `key${number}`)?.grants, model.get(`key${number}`));
+        assert.equal(find(reader, `key${number}`)?.policy, model.get(`key${number}`));
       assert.equal(writer.size, model.size);
     }),
     { numRuns: 300 },

@@ -43,9 +43,9 @@ export class DirectoryReader {
     return this.#table.keyId(record);
   }
 
-  /** Number of the set of grants that applies. */
-  grants(record: number): number {
-    return this.#table.grants(record);
+  /** Number (name id) of the policy that applies. */
+  policy(record: number): number {
+    return this.#table.policy(record);
   }
 
   /** Milliseconds since the epoch; 0: never. */

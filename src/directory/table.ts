@@ -12,8 +12,8 @@ export interface DirectoryEntry {
   readonly consumer: number;
   /** Number (name id) of the key's name. */
   readonly key: number;
-  /** Number of the set of grants that applies. */
-  readonly grants: number;
+  /** Number (name id) of the policy that applies. */
+  readonly policy: number;
   /** Milliseconds since the epoch; 0: never. */
   readonly expiresAt: number;
 }
@@ -37,7 +37,7 @@ const RECORD_DOUBLES = RECORD_BYTES / 8;
 export const HASH_WORDS = 8;
 const CONSUMER_WORD = 8;
 const KEY_WORD = 9;
-const GRANTS_WORD = 10;
+const POLICY_WORD = 10;
 const EXPIRES_DOUBLE = 6;
 
 // What an index word says besides `record + 1`.
@@ -112,8 +112,8 @@ export class DirectoryTable {
     return this.#words[record * RECORD_WORDS + KEY_WORD] ?? 0;
   }
 
-  grants(record: number): number {
-    return this.#words[record * RECORD_WORDS + GRANTS_WORD] ?? 0;
+  policy(record: number): number {
+    return this.#words[record * RECORD_WORDS + POLICY_WORD] ?? 0;
   }
 
   /** Milliseconds since the epoch; 0: never. */
@@ -133,7 +133,7 @@ export class DirectoryTable {
     this.#words.set(hash, base);
     this.#words[base + CONSUMER_WORD] = entry.consumer;
     this.#words[base + KEY_WORD] = entry.key;
-    this.#words[base + GRANTS_WORD] = entry.grants;
+    this.#words[base + POLICY_WORD] = entry.policy;
     this.#doubles[record * RECORD_DOUBLES + EXPIRES_DOUBLE] = entry.expiresAt;
   }
 

@@ -89,7 +89,7 @@ export class WritableTable {
     const entry = {
       consumer: source.consumer(record),
       key: source.keyId(record),
-      grants: source.grants(record),
+      policy: source.policy(record),
       expiresAt: source.expiresAt(record),
     };
     this.#append(scratch, entry, -1, mark);
@@ -123,7 +123,7 @@ export class WritableTable {
     return (
       table.consumer(record) === entry.consumer &&
       table.keyId(record) === entry.key &&
-      table.grants(record) === entry.grants &&
+      table.policy(record) === entry.policy &&
       table.expiresAt(record) === entry.expiresAt
     );
   }

@@ -1,6 +1,7 @@
 /** The head that every answer of Sluice has, whoever it comes from. Header names and values alternate. */
 import { headerText } from "../lib/header-text.ts";
 import type { Exchange } from "./exchange.ts";
+import { pushRateLimits } from "./rate-limit-headers.ts";
 
 /** Fields named in `x-sluice-dropped`, and characters of it: they are the client's words, however many and long. */
 const MAX_DROPPED_FIELDS = 32;
@@ -17,6 +18,9 @@ export function answerHead(exchange: Exchange, headers: readonly string[]): stri
   if (route !== undefined) {
     for (const hook of route.answerHead) {
       hook(exchange, head);
+    }
+    if (exchange.quota?.plan !== undefined) {
+      pushRateLimits(exchange.quota.plan, services.quotas.admission.table, head);
     }
     if (route.config.exposeHeaders) {
       pushOwnHeaders(exchange, head);

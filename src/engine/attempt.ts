@@ -1,5 +1,6 @@
 /** One upstream hit: the request is encoded and sent, and what comes back is given to the sink that fits its head. */
 import type { IncomingHttpHeaders } from "node:http";
+import type { Usage } from "../dialects/form.ts";
 import { createDecoder, type Decoder } from "../lib/decompress.ts";
 import type { UpstreamCall, UpstreamFailure, UpstreamHandler } from "../upstreams/origin.ts";
 import {
@@ -12,6 +13,7 @@ import {
 import { encodeAttempt, type RequestEncoding } from "./encode-request.ts";
 import type { Endpoint } from "./engine.ts";
 import { ErrorAnswer } from "./error-answer.ts";
+import { learnVendorLimits } from "./vendor-limits.ts";
 import type { Clock, ModelCall } from "./model-call.ts";
 import { SluiceError } from "../lib/errors.ts";
 import { ConvertedStream } from "./converted-stream.ts";
@@ -30,6 +32,9 @@ const POOL_SPEAKS_FIRST_MS = 20;
 
 /** After the protocol's end an upstream may take this long to end its answer, so that the connection can be used again. */
 const LATE_END_MS = 1_000;
+
+/** A stream settles what it has used so far each time that so many tokens have come. */
+const CHECKPOINT_TOKENS = 256;
 
 /** Takes the body of an upstream's answer. */
 export interface AnswerSink {
@@ -54,6 +59,8 @@ export class Attempt implements UpstreamHandler {
   /** The upstream has said all it had to. */
   #received = false;
   #lateEnd: NodeJS.Timeout | undefined;
+  /** The first content is one: by then the prompt has been read. */
+  #nextCheckpoint = 1;
 
   constructor(call: ModelCall, endpoint: Endpoint) {
     this.call = call;
@@ -105,6 +112,7 @@ export class Attempt implements UpstreamHandler {
 
   onHead(status: number, headers: IncomingHttpHeaders): void {
     this.#guard(() => {
+      learnVendorLimits(this.call.exchange.services, this.endpoint, headers);
       this.#sink = this.#sinkFor(status, headers);
       const encoding = headers["content-encoding"];
       if (encoding !== undefined && encoding !== "identity" && !this.#over) {
@@ -155,6 +163,17 @@ export class Attempt implements UpstreamHandler {
     if (this.call.answerKind === "stream") {
       this.call.releaseBody();
       deadlines.armSilence("idle", this.endpoint.target.timeouts.idleMs);
+    }
+  }
+
+  /**
+   * A stream goes on. From time to time quotas learn of it.
+   * @param usage what the upstream has reported so far @param contentEvents about one token each
+   */
+  progressed(usage: Usage | undefined, contentEvents: number): void {
+    if (contentEvents >= this.#nextCheckpoint) {
+      this.#nextCheckpoint = contentEvents + CHECKPOINT_TOKENS;
+      this.call.progressed(usage, contentEvents);
     }
   }
 

@@ -44,5 +44,5 @@ export function authenticate(headers: IncomingHttpHeaders, domain: CompiledDomai
   if (expiresAt !== 0 && expiresAt <= Date.now()) {
     throw new SluiceError("expired_api_key", "The API key has expired. Ask your platform team for a new one.");
   }
-  return { consumerId, keyId: directory.keyId(record), grants: services.grants(directory.grants(record)) };
+  return { consumerId, keyId: directory.keyId(record), policy: services.policy(directory.policy(record)) };
 }

@@ -4,7 +4,15 @@
  */
 import { ZodError } from "zod";
 import { WeightedRoundRobin } from "../balancing/weighted-round-robin.ts";
-import type { ModelConfig, ProviderConfig, RouteConfig, Snapshot, TargetConfig } from "../config/snapshot.ts";
+import type {
+  CredentialConfig,
+  LimitsConfig,
+  ModelConfig,
+  ProviderConfig,
+  RouteConfig,
+  Snapshot,
+  TargetConfig,
+} from "../config/snapshot.ts";
 import { DIALECTS } from "../dialects/builtin.ts";
 import type { Dialect } from "../dialects/contract.ts";
 import { MODEL_FILTERS, REQUEST_FILTERS, type FilterFactory } from "../filters/builtin.ts";
@@ -16,6 +24,7 @@ import { secretsOf } from "./error-text.ts";
 import { HostTable, PathTable } from "./match.ts";
 import { Models } from "./models.ts";
 import { OperationTable } from "./operations.ts";
+import type { Price } from "./prices-placeholder.ts";
 
 /** The registries that an engine takes from, and that outlive it. */
 export interface CompileServices {
@@ -65,12 +74,17 @@ export function* compileEngine(snapshot: Snapshot, services: CompileServices): G
 
 type TakeOrigin = (options: OriginOptions) => Origin;
 
+/** What an endpoint has of its provider: node and credential, whatever the target. */
+interface Address extends Omit<Endpoint, "target" | "weight" | "limited" | "quotaTimeZone"> {
+  readonly credentialLimits: LimitsConfig | undefined;
+}
+
 /** A provider with the endpoints' parts that all its targets share. */
 interface CompiledProvider {
   readonly config: ProviderConfig;
   readonly dialect: Dialect;
   readonly id: number;
-  readonly addresses: readonly Omit<Endpoint, "target" | "weight">[];
+  readonly addresses: readonly Address[];
   /** By address: its part of what goes to the provider. */
   readonly shares: readonly number[];
 }
@@ -87,17 +101,19 @@ function* compileModels(
   }
   const models = new Models();
   for (const config of snapshot.models) {
-    models.add(config, compileModel(config, providers, services));
+    models.add(config, compileModel(config, snapshot.quotas.timeZone, providers, services));
     yield;
   }
   return models;
 }
 
+const NO_CREDENTIAL: CredentialConfig = { name: "", apiKey: "", weight: 1 };
+
 function compileProvider(config: ProviderConfig, services: CompileServices, takeOrigin: TakeOrigin): CompiledProvider {
   const dialect = DIALECTS[config.dialect];
-  const addresses: Omit<Endpoint, "target" | "weight">[] = [];
+  const addresses: Address[] = [];
   const weights: number[] = [];
-  const credentials = config.credentials.length > 0 ? config.credentials : [{ name: "", apiKey: "", weight: 1 }];
+  const credentials = config.credentials.length > 0 ? config.credentials : [NO_CREDENTIAL];
   const nodes = config.kind === "builtin" ? [{ url: "" }] : config.nodes;
   for (const node of nodes) {
     const url = node.url === "" ? undefined : new URL(node.url);
@@ -114,6 +130,7 @@ function compileProvider(config: ProviderConfig, services: CompileServices, take
         headers: endpointHeaders(config, dialect, credential.apiKey),
         nodeId: services.nameId(nodeName(node.url)),
         credentialId: credential.name === "" ? 0 : services.nameId(credentialName(config, credential.name)),
+        credentialLimits: credential.limits,
       });
       weights.push(credential.weight);
     }
@@ -141,6 +158,7 @@ function endpointHeaders(config: ProviderConfig, dialect: Dialect, apiKey: strin
 
 function compileModel(
   config: ModelConfig,
+  quotaTimeZone: string,
   providers: ReadonlyMap<string, CompiledProvider>,
   services: CompileServices,
 ): CompiledModel {
@@ -152,10 +170,12 @@ function compileModel(
     }
     const target = compileTarget(targetConfig, provider, config, services);
     const endpoints = byPriority.get(targetConfig.priority) ?? [];
-    for (const [index, address] of provider.addresses.entries()) {
-      const weight = config.balance.policy === "round-robin" ? 1 : targetConfig.weight;
+    for (const [index, { credentialLimits, ...address }] of provider.addresses.entries()) {
+      const policyWeight = config.balance.policy === "round-robin" ? 1 : targetConfig.weight;
       // a target's share does not grow with its nodes and credentials
-      endpoints.push(Object.freeze({ ...address, target, weight: weight * provider.shares[index]! }));
+      const weight = policyWeight * provider.shares[index]!;
+      const limited = limitsOf(services.nameId(config.name), target, address.credentialId, credentialLimits);
+      endpoints.push(Object.freeze({ ...address, target, weight, limited, quotaTimeZone }));
     }
     byPriority.set(targetConfig.priority, endpoints);
   }
@@ -168,7 +188,35 @@ function compileModel(
     retryOn: new Set(config.retry.on),
     fallbacks: config.fallbacks,
     info: { id: config.name, created: 0, ownedBy: config.targets[0]?.provider ?? "sluice" },
+    limits: config.limits,
+    quotaTimeZone,
+    maxOutputTokens: config.maxOutputTokens,
+    prices: distinctPrices([...byPriority.values()].flat()),
+    hasLimitedEndpoints: [...byPriority.values()].some((group) => group.some(({ limited }) => limited.length > 0)),
   });
+}
+
+function distinctPrices(endpoints: readonly Endpoint[]): Price[] {
+  return [...new Set(endpoints.flatMap(({ target }) => target.price ?? []))];
+}
+
+/** What limits an endpoint: its target, within this user model, and its credential, whatever it is used for. */
+function limitsOf(
+  modelId: number,
+  { config, providerId, upstreamModelId }: CompiledTarget,
+  credentialId: number,
+  credentialLimits: LimitsConfig | undefined,
+): Endpoint["limited"] {
+  const limited: Endpoint["limited"][number][] = [];
+  if (config.limits !== undefined) {
+    const subject = { type: "target", first: modelId, second: providerId, third: upstreamModelId } as const;
+    limited.push({ subject, limits: config.limits });
+  }
+  if (credentialLimits !== undefined) {
+    const subject = { type: "credential", first: credentialId, second: 0, third: 0 } as const;
+    limited.push({ subject, limits: credentialLimits });
+  }
+  return limited;
 }
 
 function compileTarget(
@@ -189,6 +237,7 @@ function compileTarget(
     timeouts: provider.config.timeouts,
     providerId: provider.id,
     upstreamModelId: services.nameId(config.model),
+    price: undefined,
   });
 }
 

@@ -49,6 +49,9 @@ export class ConvertedStream implements AnswerSink {
     this.#attempt.call.deadlines.touch();
     this.#splitter.push(chunk, this.#onEvent);
     this.#flush();
+    if (this.#started && !this.#failed) {
+      this.#attempt.progressed(this.#usage, this.#contentEvents);
+    }
     if (this.#ended && this.#decoder.complete && !this.#failed) {
       this.#finish();
     }

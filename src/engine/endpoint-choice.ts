@@ -18,17 +18,22 @@ export interface Choice extends ServingModel {
   readonly again: boolean;
 }
 
+/** Milliseconds until an endpoint's own limits leave room for the call: 0 for now, Infinity for never. */
+export type RoomWait = (endpoint: Endpoint, serving: ServingModel) => number;
+
 /** The choices of one call. */
 export class EndpointChoice {
   readonly #models: readonly ServingModel[];
   readonly #cooldowns: Cooldowns;
+  readonly #roomWaitMs: RoomWait;
   readonly #tried = new Set<Endpoint>();
   readonly #excluded = new Set<Endpoint | CompiledTarget>();
 
   /** @param models in the order in which they are to serve */
-  constructor(models: readonly ServingModel[], cooldowns: Cooldowns) {
+  constructor(models: readonly ServingModel[], cooldowns: Cooldowns, roomWaitMs: RoomWait = alwaysRoom) {
     this.#models = models;
     this.#cooldowns = cooldowns;
+    this.#roomWaitMs = roomWaitMs;
   }
 
   /** The next endpoint; undefined if all of them were told to rest, or none can take the request. */
@@ -50,20 +55,31 @@ export class EndpointChoice {
     this.#excluded.add(what);
   }
 
+  /** Some endpoint that can take the request has no room for it within its own limits. */
+  get someLackRoom(): boolean {
+    return this.#models.some((serving) =>
+      serving.model.priorities.some(({ endpoints }) =>
+        endpoints.some((endpoint) => !this.#isExcluded(endpoint) && this.#roomWaitMs(endpoint, serving) > 0),
+      ),
+    );
+  }
+
   /** Milliseconds until the first endpoint has rested, at least 1; Infinity if there is none that can take the request. */
   earliestWakeMs(): number {
     const cooldowns = this.#cooldowns;
     let earliest = Infinity;
-    for (const { model } of this.#models) {
-      for (const group of model.priorities) {
+    const now = Date.now();
+    for (const serving of this.#models) {
+      for (const group of serving.model.priorities) {
         for (const endpoint of group.endpoints) {
           if (!this.#isExcluded(endpoint)) {
-            earliest = Math.min(earliest, toldToRestUntil(endpoint, cooldowns));
+            const rested = toldToRestUntil(endpoint, cooldowns) - now;
+            earliest = Math.min(earliest, Math.max(rested, this.#roomWaitMs(endpoint, serving)));
           }
         }
       }
     }
-    return Math.max(1, earliest - Date.now());
+    return Math.max(1, earliest);
   }
 
   #isExcluded(endpoint: Endpoint): boolean {
@@ -75,9 +91,13 @@ export class EndpointChoice {
     if (again && this.#tried.size === 0) {
       return undefined;
     }
-    const usable = (endpoint: Endpoint): boolean =>
-      this.#tried.has(endpoint) === again && !this.#isExcluded(endpoint) && isAwake(endpoint);
-    for (const { model, name } of this.#models) {
+    for (const serving of this.#models) {
+      const { model, name } = serving;
+      const usable = (endpoint: Endpoint): boolean =>
+        this.#tried.has(endpoint) === again &&
+        !this.#isExcluded(endpoint) &&
+        isAwake(endpoint) &&
+        this.#roomWaitMs(endpoint, serving) === 0;
       for (const group of model.priorities) {
         const endpoint = group.pick(usable);
         if (endpoint !== undefined) {
@@ -99,4 +119,8 @@ function restsUntil(endpoint: Endpoint, cooldowns: Cooldowns): number {
 function toldToRestUntil({ nodeId, credentialId }: Endpoint, cooldowns: Cooldowns): number {
   const node = cooldowns.toldToRestUntil(nodeId);
   return credentialId === 0 ? node : Math.max(node, cooldowns.toldToRestUntil(credentialId));
+}
+
+function alwaysRoom(): number {
+  return 0;
 }

@@ -1,11 +1,20 @@
 /** The engine: a snapshot compiled. Immutable; a request takes it once, when it starts, and keeps it to its end. */
-import type { ProviderConfig, RetryCause, RouteConfig, TargetConfig, TimeoutsConfig } from "../config/snapshot.ts";
+import type {
+  LimitsConfig,
+  ProviderConfig,
+  RetryCause,
+  RouteConfig,
+  TargetConfig,
+  TimeoutsConfig,
+} from "../config/snapshot.ts";
 import type { Candidate, WeightedRoundRobin } from "../balancing/weighted-round-robin.ts";
 import type { Dialect, ModelInfo, Operation } from "../dialects/contract.ts";
 import type { EventFilter, RequestFilter } from "../filters/contract.ts";
 import type { ChatAnswer, ChatRequest } from "../dialects/form.ts";
 import type { JsonObject } from "../lib/json.ts";
+import type { LimitedSubject } from "../quotas/plan.ts";
 import type { Origin } from "../upstreams/origin.ts";
+import type { Price } from "./prices-placeholder.ts";
 import type { HostTable, PathTable } from "./match.ts";
 import type { OperationTable } from "./operations.ts";
 
@@ -26,6 +35,8 @@ export interface CompiledTarget {
   readonly timeouts: TimeoutsConfig;
   readonly providerId: number;
   readonly upstreamModelId: number;
+  /** What its tokens cost; undefined if nobody knows. */
+  readonly price: Price | undefined;
 }
 
 /** What the balancer picks: target × node × credential. */
@@ -38,6 +49,10 @@ export interface Endpoint extends Candidate {
   readonly basePath: string;
   /** Names and values, alternating: the same for every request to this endpoint. */
   readonly headers: readonly string[];
+  /** The limits of its target and of its credential. */
+  readonly limited: readonly Omit<LimitedSubject, "month">[];
+  /** Whose calendar months count here. */
+  readonly quotaTimeZone: string;
 }
 
 export interface CompiledModel {
@@ -52,6 +67,16 @@ export interface CompiledModel {
   /** Names of other user models, tried in order. */
   readonly fallbacks: readonly string[];
   readonly info: ModelInfo;
+  /** The supply side's ceiling, for all callers together. */
+  readonly limits: LimitsConfig | undefined;
+  /** Whose calendar months count here. */
+  readonly quotaTimeZone: string;
+  /** Tokens that an answer has at most; undefined if nobody knows. */
+  readonly maxOutputTokens: number | undefined;
+  /** The prices of its targets, as far as they are known. */
+  readonly prices: readonly Price[];
+  /** Some endpoint has limits of its own. */
+  readonly hasLimitedEndpoints: boolean;
 }
 
 export interface CompiledRoute {

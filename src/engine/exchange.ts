@@ -9,10 +9,11 @@ import type { RequestView } from "../filters/contract.ts";
 import type { Dialect, Operation, UpstreamError } from "../dialects/contract.ts";
 import type { Outcome } from "../ledger/entry.ts";
 import { answerHead, retryAfter } from "./answer-head.ts";
+import type { CallQuota } from "./call-quota.ts";
 import type { CompiledDomain, CompiledRoute, Endpoint, Engine } from "./engine.ts";
-import type { GrantSet } from "./grants.ts";
 import type { EngineLease } from "./lease.ts";
 import { outcomeOf } from "./outcome.ts";
+import type { Policy } from "./policy.ts";
 import { readRequestBody, stillArrives } from "./request-body.ts";
 import type { Services } from "./services.ts";
 import type { UsageSlot } from "./usage-slot.ts";
@@ -27,7 +28,7 @@ const CLIENT_LEFT_STATUS = 499;
 export interface Caller {
   readonly consumerId: number;
   readonly keyId: number;
-  readonly grants: GrantSet;
+  readonly policy: Policy;
 }
 
 /** Something under way for the exchange that must stop when the client leaves or is told of an error. */
@@ -59,6 +60,8 @@ export class Exchange implements RequestView {
   domain: CompiledDomain | undefined;
   route: CompiledRoute | undefined;
   caller: Caller | undefined;
+  /** What the call holds of quotas; undefined if nothing limits it. */
+  quota: CallQuota | undefined;
 
   /** What the client asked for and what serves it, for the usage entry and the `x-sluice-*` headers. */
   hits = 0;
@@ -230,6 +233,9 @@ export class Exchange implements RequestView {
     if (own && error.retryAfterMs !== undefined) {
       head.push(...retryAfter(error.retryAfterMs));
     }
+    if (own && error.retry === "never") {
+      head.push("x-should-retry", "false");
+    }
     this.send(status, head, JSON.stringify(body));
   }
 
@@ -379,6 +385,7 @@ export class Exchange implements RequestView {
     this.#finished = true;
     this.#stopRunning();
     this.services.streams.delete(this);
+    this.quota?.end(this.entry.usage, this.endpoint, this.hits);
     const timings = { dispatchMs: this.dispatchMs, firstTokenMs: this.firstTokenMs, totalMs: this.elapsedMs() };
     this.entry.close(outcome, status, this.#errorCode, this.#bytesOut, timings);
     this.lease.letGo();

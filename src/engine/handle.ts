@@ -145,13 +145,13 @@ function requireJson(exchange: Exchange): void {
 function grantedModels(exchange: Exchange): ModelInfo[] {
   const { engine, caller } = exchange;
   return engine.models.listed
-    .filter((model) => caller?.grants.allows(model.name))
+    .filter((model) => caller?.policy.allows(model.name))
     .map((model: CompiledModel) => model.info);
 }
 
 function sendModel(exchange: Exchange, match: OperationMatch): void {
   const model = exchange.engine.models.find(match.argument);
-  if (model === undefined || !mayUse(exchange.caller?.grants, model, match.argument)) {
+  if (model === undefined || !mayUse(exchange.caller?.policy, model, match.argument)) {
     throw modelNotFound(match.argument);
   }
   exchange.sendJson(200, match.dialect.client.encodeModel({ ...model.info, id: match.argument }));

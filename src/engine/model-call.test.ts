@@ -9,9 +9,10 @@ import { DeadlineTicker } from "../lib/timer.ts";
 import { UpstreamFailure, type Origin, type UpstreamHandler, type UpstreamRequest } from "../upstreams/origin.ts";
 import type { CompiledModel, Endpoint } from "./engine.ts";
 import type { Abortable, Exchange } from "./exchange.ts";
-import { GrantSet } from "./grants.ts";
 import { callModel } from "./model-call.ts";
 import { Models } from "./models.ts";
+import { QuotaPlans } from "./quota-plan.ts";
+import { Policy } from "./policy.ts";
 
 type Script = (handler: UpstreamHandler, request: UpstreamRequest) => void;
 
@@ -44,6 +45,11 @@ interface ModelSetting {
   readonly fallbacks?: readonly string[];
 }
 
+function policyOf(models: readonly string[]): Policy {
+  const content = { timeZone: "UTC", consumerLimits: undefined, keyLimits: undefined, keyGrants: undefined };
+  return new Policy({ ...content, consumerGrants: models.map((model) => ({ model })) }, () => 0);
+}
+
 /** Models of which every target is an origin with a script, and calls of them. */
 class Setting {
   /** Names of the targets that were asked, in order, and what else happened to them. */
@@ -68,10 +74,15 @@ class Setting {
       headers: {},
       hits: 0,
       dropped: [],
-      caller: { grants: new GrantSet(options.grants ?? ["*"], null) },
+      caller: { policy: policyOf(options.grants ?? ["*"]) },
       route: { config: { timeoutMs: options.totalMs ?? 5_000, dropUnsupported: false } },
       engine: { models: this.#models },
-      services: { cooldowns: this.cooldowns, deadlines: this.#ticker, log: { error() {} } },
+      services: {
+        cooldowns: this.cooldowns,
+        deadlines: this.#ticker,
+        quotas: { plans: new QuotaPlans() },
+        log: { error() {} },
+      },
       entry: { model() {}, tokens() {} },
       elapsedMs: () => 1,
       attempt() {

@@ -3,20 +3,24 @@
  * could serve. `attempts` bounds the whole, whatever layers are involved, and the total clock bounds the time.
  */
 import type { Operation } from "../dialects/contract.ts";
+import type { Usage } from "../dialects/form.ts";
 import { SluiceError, isSluiceError } from "../lib/errors.ts";
 import { readBody, type BodyScan } from "../lib/json-body.ts";
 import { estimateTokensOfBody, estimateTokensOfJson } from "../lib/token-estimate.ts";
 import type { Deadlines } from "../lib/timer.ts";
 import { Attempt } from "./attempt.ts";
 import type { AttemptFailure } from "./attempt-failure.ts";
+import { CallQuota } from "./call-quota.ts";
+import { Demand, OUTPUT_MEMBERS } from "./demand.ts";
 import type { CompiledModel, Endpoint } from "./engine.ts";
 import { EndpointChoice, type Choice, type ServingModel } from "./endpoint-choice.ts";
 import type { Abortable, Exchange } from "./exchange.ts";
 import { modelNotFound } from "./model-not-found.ts";
 import { mayUse } from "./models.ts";
+import { usageSoFar } from "./record-usage.ts";
 
 /** Top-level members that the way of a request needs; everything else stays bytes. */
-const WANTED = ["model", "stream", "stream_options"];
+const WANTED = ["model", "stream", "stream_options", ...OUTPUT_MEMBERS];
 /** The longest that a request waits for a resting endpoint before the client is told to come back itself. */
 const LONGEST_WAIT_MS = 2_000;
 const FIRST_BACKOFF_MS = 50;
@@ -42,7 +46,7 @@ export function callModel(exchange: Exchange, operation: Operation, body: Buffer
     throw new SluiceError("invalid_request", "`stream` must be true or false.", { param: "stream" });
   }
   const model = exchange.engine.models.find(asked);
-  if (model === undefined || !mayUse(exchange.caller?.grants, model, asked)) {
+  if (model === undefined || !mayUse(exchange.caller?.policy, model, asked)) {
     throw modelNotFound(asked);
   }
   const streaming = stream === true && (operation === "chat" || operation === "completions");
@@ -60,7 +64,7 @@ function servingModels(exchange: Exchange, model: CompiledModel, asked: string):
   const models = [{ model, name: asked }];
   for (const name of model.fallbacks) {
     const fallback = exchange.engine.models.find(name);
-    if (fallback !== undefined && mayUse(exchange.caller?.grants, fallback, name)) {
+    if (fallback !== undefined && mayUse(exchange.caller?.policy, fallback, name)) {
       models.push({ model: fallback, name });
     }
   }
@@ -95,6 +99,8 @@ export class ModelCall implements Abortable {
   #scan: BodyScan | undefined;
   #promptTokens: number | undefined;
   readonly #first: CompiledModel;
+  /** Undefined if nothing limits the call. */
+  readonly #quota: CallQuota | undefined;
   readonly #choice: EndpointChoice;
   #attempt: Attempt | undefined;
   #failure: AttemptFailure | undefined;
@@ -102,6 +108,8 @@ export class ModelCall implements Abortable {
   #refusal: SluiceError | undefined;
   #backoff: NodeJS.Timeout | undefined;
   #round = 0;
+  /** How long it has waited for endpoints to become free. */
+  #waitedMs = 0;
   /** False once the total time is up. */
   #mayRetry = true;
 
@@ -120,7 +128,14 @@ export class ModelCall implements Abortable {
     this.serving = { model, name: asked };
     this.answerKind = answerKind;
     this.#first = model;
-    this.#choice = new EndpointChoice(servingModels(exchange, model, asked), exchange.services.cooldowns);
+    const models = servingModels(exchange, model, asked);
+    this.#quota = this.#createQuota(models);
+    const quota = this.#quota;
+    this.#choice = new EndpointChoice(
+      models,
+      exchange.services.cooldowns,
+      quota && ((endpoint, serving) => quota.roomWaitMs(endpoint, serving)),
+    );
     this.deadlines = exchange.services.deadlines.start((clock: Clock) => {
       this.#expired(clock);
     });
@@ -154,7 +169,39 @@ export class ModelCall implements Abortable {
     const routeTimeoutMs = this.exchange.route?.config.timeoutMs;
     const timeouts = this.#first.priorities[0]?.endpoints[0]?.target.timeouts;
     this.deadlines.arm("total", routeTimeoutMs ?? timeouts?.totalMs ?? 600_000);
-    this.#next();
+    if (this.#quota === undefined) {
+      this.#next();
+      return;
+    }
+    this.#quota.admit((error) => {
+      if (this.exchange.ended) {
+        return;
+      }
+      if (error === undefined) {
+        this.#next();
+      } else {
+        this.finished();
+        this.exchange.sendError(error);
+      }
+    });
+  }
+
+  #createQuota(models: readonly ServingModel[]): CallQuota | undefined {
+    const { exchange } = this;
+    const { caller, services } = exchange;
+    const now = Date.now();
+    const isLimited = models.some(
+      ({ model, name }) =>
+        model.hasLimitedEndpoints ||
+        (caller !== undefined && services.quotas.plans.find(caller, model, name, now) !== undefined),
+    );
+    if (!isLimited) {
+      return undefined;
+    }
+    const promptTokens = this.operation === "count_tokens" ? 0 : this.promptTokens;
+    const quota = new CallQuota(exchange, new Demand(this.operation, this.scan, promptTokens), this.serving);
+    exchange.quota = quota;
+    return quota;
   }
 
   /** The client left. */
@@ -175,9 +222,15 @@ export class ModelCall implements Abortable {
     this.exchange.setRunning(undefined);
   }
 
+  /** A stream goes on. @param usage as far as the upstream has reported it @param contentEvents about one token each */
+  progressed(usage: Usage | undefined, contentEvents: number): void {
+    this.#quota?.progressed(usageSoFar(this, usage, contentEvents));
+  }
+
   /** The attempt failed and the client has seen nothing of it. */
   failed(endpoint: Endpoint, failure: AttemptFailure): void {
     this.#attempt = undefined;
+    this.#quota?.releaseAttempt();
     this.#failure = failure;
     this.#learn(endpoint, failure);
     if (failure.retryable === "elsewhere") {
@@ -208,6 +261,14 @@ export class ModelCall implements Abortable {
   }
 
   #try(choice: Choice): void {
+    const refusal = this.#quota?.serveBy(choice) ?? this.#quota?.admitAttempt(choice.endpoint);
+    if (refusal !== undefined) {
+      // another request was quicker
+      this.#refusal = refusal;
+      this.#choice.exclude(choice.endpoint);
+      this.#next();
+      return;
+    }
     this.serving = choice;
     this.#attempt = new Attempt(this, choice.endpoint);
     try {
@@ -216,6 +277,7 @@ export class ModelCall implements Abortable {
       this.#attempt = undefined;
       if (isSluiceError(error)) {
         // the request cannot be said in this target's dialect, at none of its nodes; another target may take it
+        this.#quota?.releaseAttempt();
         this.#refusal = error;
         this.#choice.exclude(choice.endpoint.target);
         this.#next();
@@ -229,7 +291,8 @@ export class ModelCall implements Abortable {
   /** Everything rests. If the first to wake does so soon, wait for it; else say when to come back. */
   #waitOrGiveUp(): void {
     const waitMs = this.#choice.earliestWakeMs();
-    if (waitMs <= LONGEST_WAIT_MS) {
+    this.#waitedMs += waitMs;
+    if (this.#waitedMs <= LONGEST_WAIT_MS) {
       this.#backoff = setTimeout(() => {
         this.#next();
       }, waitMs);
@@ -250,9 +313,23 @@ export class ModelCall implements Abortable {
       this.#failure.answer(this.exchange);
       return;
     }
-    const message = "No target of this model can serve right now: all of them rest after failures or rate limits.";
-    const retryAfterMs = Math.min(this.#choice.earliestWakeMs(), LONGEST_RETRY_AFTER_MS);
-    this.exchange.sendError(this.#refusal ?? new SluiceError("no_target_available", message, { retryAfterMs }));
+    this.exchange.sendError(this.#refusal ?? this.#noneFree());
+  }
+
+  #noneFree(): SluiceError {
+    const wakeMs = this.#choice.earliestWakeMs();
+    const retryAfterMs = Math.min(wakeMs, LONGEST_RETRY_AFTER_MS);
+    if (this.#quota === undefined || !this.#choice.someLackRoom) {
+      const message = "No target of this model can serve right now: all of them rest after failures or rate limits.";
+      return new SluiceError("no_target_available", message, { retryAfterMs });
+    }
+    if (wakeMs === Infinity) {
+      const message =
+        "The request is larger than the limits of this model's providers ever allow. Send less, or ask for less with max_tokens.";
+      return new SluiceError("rate_limit_exceeded", message, { retry: "never" });
+    }
+    const message = `This model's providers are at their limits. Try again in ${(retryAfterMs / 1_000).toFixed(1)} s.`;
+    return new SluiceError("rate_limit_exceeded", message, { retryAfterMs });
   }
 
   #learn(endpoint: Endpoint, failure: AttemptFailure): void {

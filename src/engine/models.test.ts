@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { ModelConfig } from "../config/snapshot.ts";
 import type { CompiledModel } from "./engine.ts";
-import { GrantSet } from "./grants.ts";
+import { Policy } from "./policy.ts";
 import { mayUse, Models, upstreamModelFor } from "./models.ts";
 
 const compiled = (name: string): CompiledModel => ({ name }) as CompiledModel;
@@ -68,6 +68,13 @@ test("`*` of an upstream model is what the client wrote there; an alias has no s
   }
 });
 
+function policyOf(consumer: readonly string[], key: readonly string[] | null): Policy {
+  const grants = (models: readonly string[]) => models.map((model) => ({ model }));
+  const content = { timeZone: "UTC", consumerLimits: undefined, keyLimits: undefined };
+  const keyGrants = key === null ? undefined : grants(key);
+  return new Policy({ ...content, consumerGrants: grants(consumer), keyGrants }, () => 0);
+}
+
 test("a grant covers a model by the name asked or by its own, and a key's must agree with its consumer's", () => {
   const model = compiled("vendor/*");
   for (const [consumer, key, asked, allowed] of [
@@ -84,7 +91,7 @@ test("a grant covers a model by the name asked or by its own, and a key's must a
     [["vendor/*"], null, "quick", true],
     [["vendor/x"], null, "quick", false],
   ] as const) {
-    assert.equal(mayUse(new GrantSet(consumer, key), model, asked), allowed, JSON.stringify([consumer, key, asked]));
+    assert.equal(mayUse(policyOf(consumer, key), model, asked), allowed, JSON.stringify([consumer, key, asked]));
   }
   assert.equal(mayUse(undefined, model, "vendor/x"), false);
 });

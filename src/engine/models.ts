@@ -1,7 +1,7 @@
 /** User models by name, alias or prefix pattern. */
 import type { ModelConfig } from "../config/snapshot.ts";
 import type { CompiledModel, ModelTable } from "./engine.ts";
-import type { GrantSet } from "./grants.ts";
+import type { Policy } from "./policy.ts";
 
 export class Models implements ModelTable {
   readonly #exact = new Map<string, CompiledModel>();
@@ -55,6 +55,6 @@ export function upstreamModelFor(upstreamModel: string, model: CompiledModel, as
 }
 
 /** A grant covers a model under the name it was asked by (an alias, what a `*` stands for) or under its own. */
-export function mayUse(grants: GrantSet | undefined, model: CompiledModel, asked: string): boolean {
-  return grants !== undefined && (grants.allows(asked) || grants.allows(model.name));
+export function mayUse(policy: Policy | undefined, model: CompiledModel, asked: string): boolean {
+  return policy !== undefined && (policy.allows(asked) || policy.allows(model.name));
 }

@@ -1,9 +1,9 @@
 /** Every name of a snapshot that usage entries, rests or the directory refer to by id. */
-import type { Snapshot } from "../config/snapshot.ts";
+import type { GrantConfig, Snapshot } from "../config/snapshot.ts";
 import { ERROR_STATUS } from "../lib/errors.ts";
 import type { Operation } from "../dialects/contract.ts";
 import { credentialName, nodeName } from "./compile.ts";
-import { grantSetName } from "./grants.ts";
+import { policyTexts } from "./policy-text.ts";
 import type { WordIds } from "./services.ts";
 
 const OPERATIONS: readonly Operation[] = [
@@ -37,10 +37,22 @@ export function* namesOf(snapshot: Snapshot): Generator<string> {
     yield* domain.routes.map((route) => route.path);
   }
   for (const consumer of snapshot.consumers) {
+    const policyText = policyTexts(consumer);
     yield consumer.name;
+    yield* limitedPatterns(consumer.grants);
     for (const key of consumer.keys) {
       yield key.name;
-      yield grantSetName(consumer.grants, key.grants);
+      yield* limitedPatterns(key.grants ?? []);
+      yield policyText(key);
+    }
+  }
+}
+
+/** What a grant with limits covers is counted together, under its pattern. */
+function* limitedPatterns(grants: readonly GrantConfig[]): Generator<string> {
+  for (const { model, limits } of grants) {
+    if (limits !== undefined) {
+      yield model;
     }
   }
 }

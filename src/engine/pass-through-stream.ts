@@ -54,6 +54,7 @@ export class PassThroughStream implements AnswerSink {
       return;
     }
     this.#forward();
+    this.#attempt.progressed(this.#watch.usage, this.#watch.contentEvents);
     if (this.#ended) {
       this.#finish();
     } else if (this.#clientIsSlow) {

@@ -17,10 +17,14 @@ export function recordStreamUsage(
     call.exchange.entry.tokens(usage, "reported");
     return;
   }
+  call.exchange.entry.tokens(usageSoFar(call, usage, contentEvents), "estimated");
+}
+
+/** What a stream that has not ended has used, as far as anybody knows. */
+export function usageSoFar(call: ModelCall, usage: Usage | undefined, contentEvents: number): Usage {
   // a report from the beginning (Anthropic's message_start) knows the prompt but not the tokens that came after
   const known = usage ?? estimatedPrompt(call);
-  const completionTokens = Math.max(known.completionTokens, contentEvents);
-  call.exchange.entry.tokens({ ...known, completionTokens }, "estimated");
+  return { ...known, completionTokens: Math.max(known.completionTokens, contentEvents) };
 }
 
 /** Records the prompt of a call whose answer never came: the upstream has read it. */

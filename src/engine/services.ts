@@ -6,8 +6,10 @@ import type { DialectName } from "../dialects/form.ts";
 import type { DirectoryReader } from "../directory/reader.ts";
 import type { UsageWriter } from "../ledger/usage-writer.ts";
 import type { DeadlineTicker } from "../lib/timer.ts";
+import type { Admission } from "../quotas/admission.ts";
 import type { Exchange } from "./exchange.ts";
-import type { GrantSet } from "./grants.ts";
+import type { QuotaPlans } from "./quota-plan.ts";
+import type { Policy } from "./policy.ts";
 
 /** The process log, as far as the data plane uses it: faults of our own, never a line per request. */
 export interface FaultLog {
@@ -22,17 +24,26 @@ export interface WordIds {
   readonly errors: ReadonlyMap<string, number>;
 }
 
+/** What quotas need of a worker. */
+export interface QuotaServices {
+  readonly admission: Admission;
+  readonly plans: QuotaPlans;
+}
+
 export interface Services {
   readonly usage: UsageWriter;
   readonly directory: DirectoryReader;
   readonly cooldowns: Cooldowns;
+  readonly quotas: QuotaServices;
   readonly deadlines: DeadlineTicker;
   readonly ids: WordIds;
   readonly log: FaultLog;
   /** Streams that clients wait for, for heartbeats. */
   readonly streams: Set<Exchange>;
-  /** The grant set that a directory record names. */
-  grants(id: number): GrantSet;
+  /** The name of a name-table id. */
+  name(this: void, id: number): string;
+  /** The policy that a directory record names. */
+  policy(id: number): Policy;
   /** The worker is shutting down: connections should not be kept. */
   draining(): boolean;
   /** Ends the connection (HTTP/2: the stream) after what was written, without a proper end of the answer. */

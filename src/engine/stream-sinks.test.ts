@@ -57,6 +57,7 @@ class Witness {
       finished: note("finished"),
       breakOff: note("broken off"),
       waitForClient: note("waits"),
+      progressed() {},
       failed: (failure: AttemptFailure): void => {
         this.failure = failure;
         this.log.push("failed");

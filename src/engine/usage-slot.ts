@@ -14,16 +14,36 @@ export interface Timings {
   readonly totalMs: number;
 }
 
+const NOTHING: Usage = {
+  promptTokens: 0,
+  cachedTokens: 0,
+  cacheWriteTokens: 0,
+  completionTokens: 0,
+  reasoningTokens: 0,
+};
+
 export class UsageSlot {
   readonly #table: UsageWriter;
   readonly #ids: WordIds;
   readonly #slot: number;
+  /** The tokens as they were last recorded. */
+  #usage: Usage = NOTHING;
 
   /** @param slot from `UsageWriter.open` */
   constructor(table: UsageWriter, ids: WordIds, slot: number) {
     this.#table = table;
     this.#ids = ids;
     this.#slot = slot;
+  }
+
+  /** The number of the slot that the request has, for as long as it is open. */
+  get slot(): number {
+    return this.#table.slotOf(this.#slot);
+  }
+
+  /** The tokens as they were last recorded. */
+  get usage(): Usage {
+    return this.#usage;
   }
 
   route(
@@ -67,14 +87,25 @@ export class UsageSlot {
 
   /** @param source `estimated`: the upstream did not report them, or not to the end */
   tokens(usage: Usage, source: "reported" | "estimated"): void {
+    this.tokensSoFar(usage);
+    if (source === "estimated") {
+      this.#table.setFlag(this.#slot, FLAG.tokensEstimated);
+    }
+  }
+
+  /** Records the tokens of a stream that goes on: what is known of it should its worker die. */
+  tokensSoFar(usage: Usage): void {
+    this.#usage = usage;
     this.#setNumber(NUMBER_FIELD.promptTokens, usage.promptTokens);
     this.#setNumber(NUMBER_FIELD.cachedTokens, usage.cachedTokens);
     this.#setNumber(NUMBER_FIELD.cacheWriteTokens, usage.cacheWriteTokens);
     this.#setNumber(NUMBER_FIELD.completionTokens, usage.completionTokens);
     this.#setNumber(NUMBER_FIELD.reasoningTokens, usage.reasoningTokens);
-    if (source === "estimated") {
-      this.#table.setFlag(this.#slot, FLAG.tokensEstimated);
-    }
+  }
+
+  /** @param nanoUsd what the tokens cost, in billionths of a dollar */
+  cost(nanoUsd: number): void {
+    this.#setNumber(NUMBER_FIELD.costNanoUsd, nanoUsd);
   }
 
   /** Ends the entry; nothing may be set after. @param errorCode "" if there was no error */

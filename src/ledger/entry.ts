@@ -47,6 +47,8 @@ export interface UsageEntry {
   readonly cacheWriteTokens: number;
   readonly completionTokens: number;
   readonly reasoningTokens: number;
+  /** What the tokens cost, in billionths of a dollar; 0 also where no price is known. */
+  readonly costNanoUsd: number;
   /** The tokens are Sluice's count (the upstream reported none, or not to the end). */
   readonly tokensEstimated: boolean;
   readonly bytesIn: number;

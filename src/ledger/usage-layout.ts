@@ -20,6 +20,7 @@ export const NUMBER_FIELD = {
   reasoningTokens: 8,
   bytesIn: 9,
   bytesOut: 10,
+  costNanoUsd: 11,
 } as const;
 export type NumberField = (typeof NUMBER_FIELD)[keyof typeof NUMBER_FIELD];
 

@@ -1,6 +1,8 @@
 import { IndexRing } from "../lib/index-ring.ts";
 import {
   CLOSED_WORD,
+  FLAG,
+  FLAGS_WORD,
   HEADER_WORDS,
   HIGH_WATER_WORD,
   NUMBER_FIELD,
@@ -110,6 +112,10 @@ export class UsageReader {
         lost++;
         const start = slot * SLOT_DOUBLES;
         this.#words[base + OUTCOME_WORD] = OUTCOME_INDEX.worker_lost;
+        if (this.#doubles[start + NUMBER_FIELD.promptTokens]! > 0) {
+          // what is known of its tokens is from its last checkpoint
+          this.#words[base + FLAGS_WORD]! |= FLAG.tokensEstimated;
+        }
         this.#doubles[start + NUMBER_FIELD.totalMs] = Math.max(
           0,
           now - (this.#doubles[start + NUMBER_FIELD.startedAt] ?? now),

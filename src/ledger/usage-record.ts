@@ -103,6 +103,7 @@ export class UsageRecord {
       cacheWriteTokens: this.number(NUMBER_FIELD.cacheWriteTokens),
       completionTokens: this.number(NUMBER_FIELD.completionTokens),
       reasoningTokens: this.number(NUMBER_FIELD.reasoningTokens),
+      costNanoUsd: this.number(NUMBER_FIELD.costNanoUsd),
       tokensEstimated: this.flag(FLAG.tokensEstimated),
       bytesIn: this.number(NUMBER_FIELD.bytesIn),
       bytesOut: this.number(NUMBER_FIELD.bytesOut),

@@ -59,6 +59,7 @@ test("an entry comes out as it went in, every field of it", () => {
     cacheWriteTokens: 5,
     completionTokens: 1_744,
     reasoningTokens: 44,
+    costNanoUsd: 123_456_789,
     tokensEstimated: true,
     bytesIn: 20_971_520,
     bytesOut: 2 ** 40,

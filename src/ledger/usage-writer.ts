@@ -104,6 +104,11 @@ export class UsageWriter {
     return handle;
   }
 
+  /** The number of the slot behind a handle. */
+  slotOf(handle: number): number {
+    return handle & this.#mask;
+  }
+
   /** Sets an integer or a name id. After `close` nothing happens, here and below. */
   setInteger(handle: number, field: IntegerField, value: number): void {
     const slot = handle & this.#mask;

@@ -21,6 +21,8 @@ export const ERROR_STATUS = {
   unsupported_media_type: 415,
   header_too_large: 431,
   rate_limit_exceeded: 429,
+  insufficient_quota: 429,
+  model_not_priced: 403,
   // the upstream side
   upstream_error: 502,
   upstream_unreachable: 502,
@@ -49,6 +51,8 @@ export interface SluiceErrorOptions {
   readonly param?: string;
   /** Milliseconds after which a retry makes sense; becomes `retry-after` and `retry-after-ms`. */
   readonly retryAfterMs?: number;
+  /** A retry by the client's library makes no sense; becomes `x-should-retry: false`. */
+  readonly retry?: "never";
   readonly cause?: unknown;
 }
 
@@ -59,6 +63,7 @@ export class SluiceError extends Error {
   readonly status: number;
   readonly param: string | undefined;
   readonly retryAfterMs: number | undefined;
+  readonly retry: "never" | undefined;
 
   constructor(code: ErrorCode, message: string, options: SluiceErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -66,6 +71,7 @@ export class SluiceError extends Error {
     this.status = ERROR_STATUS[code];
     this.param = options.param;
     this.retryAfterMs = options.retryAfterMs;
+    this.retry = options.retry;
   }
 }
 

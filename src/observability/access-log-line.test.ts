@@ -67,14 +67,15 @@ test("a line says what the entry says, whatever the names and numbers", () => {
           for (const [index, field] of Object.values(INTEGER_FIELD).entries())
             writer.setInteger(slot, field, names.id(fieldNames[index] ?? ""));
           writer.setInteger(slot, INTEGER_FIELD.attempts, counts[0] === undefined ? 0 : counts[0] % 10);
-          const { promptTokens, cachedTokens, cacheWriteTokens, completionTokens, reasoningTokens, bytesIn, bytesOut } =
-            NUMBER_FIELD;
+          const { promptTokens, cachedTokens, cacheWriteTokens, completionTokens, reasoningTokens } = NUMBER_FIELD;
+          const { costNanoUsd, bytesIn, bytesOut } = NUMBER_FIELD;
           const countFields = [
             promptTokens,
             cachedTokens,
             cacheWriteTokens,
             completionTokens,
             reasoningTokens,
+            costNanoUsd,
             bytesIn,
             bytesOut,
           ];

@@ -29,6 +29,7 @@ const COUNTS: readonly (readonly [Uint8Array, NumberField])[] = [
   [key("cacheWriteTokens"), NUMBER_FIELD.cacheWriteTokens],
   [key("completionTokens"), NUMBER_FIELD.completionTokens],
   [key("reasoningTokens"), NUMBER_FIELD.reasoningTokens],
+  [key("costNanoUsd"), NUMBER_FIELD.costNanoUsd],
   [key("bytesIn"), NUMBER_FIELD.bytesIn],
   [key("bytesOut"), NUMBER_FIELD.bytesOut],
 ];

@@ -151,6 +151,7 @@ test("tokens, bytes, attempts, estimates and errors are summed", () => {
     cacheWriteTokens: 3,
     completionTokens: 1_744,
     reasoningTokens: 44,
+    costNanoUsd: 123_456,
     bytesIn: 10,
     bytesOut: 2 ** 41,
   };
@@ -164,6 +165,7 @@ test("tokens, bytes, attempts, estimates and errors are summed", () => {
   assert.equal(of("sluice_cache_write_prompt_tokens_total"), 3);
   assert.equal(of("sluice_completion_tokens_total"), 1_744);
   assert.equal(of("sluice_reasoning_tokens_total"), 44);
+  assert.equal(of("sluice_cost_nano_usd_total"), 123_456);
   assert.equal(of("sluice_request_bytes_total"), 10);
   assert.equal(of("sluice_response_bytes_total"), 2 ** 41);
   assert.equal(of("sluice_upstream_attempts_total"), 4);

@@ -78,6 +78,7 @@ const USAGE_COUNTERS = [
   ],
   ["sluice_completion_tokens_total", "Completion tokens, reasoning included.", NUMBER_FIELD.completionTokens],
   ["sluice_reasoning_tokens_total", "Completion tokens spent on reasoning.", NUMBER_FIELD.reasoningTokens],
+  ["sluice_cost_nano_usd_total", "What tokens cost, in billionths of a dollar.", NUMBER_FIELD.costNanoUsd],
   ["sluice_request_bytes_total", "Bytes of request bodies received from clients.", NUMBER_FIELD.bytesIn],
   ["sluice_response_bytes_total", "Bytes of answer bodies sent to clients.", NUMBER_FIELD.bytesOut],
 ] as const;

@@ -6,12 +6,14 @@ import { Worker } from "node:worker_threads";
 import { availableParallelism } from "node:os";
 import { createServer } from "node:net";
 import { createCooldownsMemory } from "../balancing/cooldowns.ts";
-import type { ListenConfig } from "../config/snapshot.ts";
+import type { ListenConfig, StoreConfig } from "../config/snapshot.ts";
 import type { NameTable } from "../lib/name-table.ts";
 import type { ProcessLog } from "../observability/log.ts";
 import type { DirectoryHandle } from "../directory/table.ts";
 import type { UsageCollector } from "../ledger/usage-collector.ts";
+import { CounterHandle } from "./counter-handle.ts";
 import type { FromLoader, LoaderStart, ProcessSettings, SharedSnapshot, ToLoader } from "./messages.ts";
+import { QuotaMemory } from "./quota-memory.ts";
 import { restartNeeded } from "./restart-needed.ts";
 import { WorkerHandle } from "./worker-handle.ts";
 
@@ -36,6 +38,8 @@ export class Gateway {
   readonly #observer: GatewayObserver;
   readonly #names: NameTable;
   readonly #cooldowns = createCooldownsMemory();
+  readonly #quotas = new QuotaMemory();
+  #counters: CounterHandle | undefined;
   readonly #workers: WorkerHandle[] = [];
   #loader: Worker | undefined;
   #directory: DirectoryHandle | undefined;
@@ -79,6 +83,7 @@ export class Gateway {
   async start(): Promise<ListenConfig> {
     const first = await this.#startLoader();
     this.#take(first);
+    await this.#counters?.ready;
     const { server } = first.settings;
     const reusePort = process.platform === "linux";
     const count = reusePort ? server.workers || availableParallelism() : 1;
@@ -107,6 +112,8 @@ export class Gateway {
     for (const worker of this.#workers) {
       this.#observer.collector.retire(worker.usageReader);
     }
+    this.#quotas.close();
+    await this.#counters?.stop();
     await this.#loader?.terminate();
   }
 
@@ -152,6 +159,7 @@ export class Gateway {
   #shareNames(message: Extract<FromLoader, { kind: "names" }>): void {
     this.#names.append(message.delta);
     const { size } = this.#names;
+    this.#counters?.shareNames(message.delta);
     void Promise.all(this.#workers.map((worker) => worker.shareNames(message.delta, size))).then(() => {
       this.#toLoader({ kind: "namesKnown", size });
     });
@@ -166,10 +174,31 @@ export class Gateway {
     if (waiting.length > 0) {
       this.#log.warn(`changed, but used only after a restart: ${waiting.join(", ")}`);
     }
+    this.#keepMonths(message.settings.store);
     this.#workers.forEach((worker) => worker.send({ kind: "snapshot", snapshot: message.snapshot }));
   }
 
-  #createWorker(index: number, reusePort: boolean, usage?: SharedArrayBuffer, restarts = 0): WorkerHandle {
+  /** Opens the store when something is first limited by the month. */
+  #keepMonths(store: StoreConfig | undefined): void {
+    if (store === undefined || this.#counters !== undefined) {
+      return;
+    }
+    const counters = new CounterHandle(
+      threadUrl("counter-thread"),
+      { buckets: this.#quotas.buckets, names: this.#names.since(0), path: store.path },
+      this.#log,
+    );
+    this.#counters = counters;
+    counters.ready.catch((error: unknown) => {
+      // the next change of the configuration tries again
+      this.#counters = undefined;
+      if (this.#listen !== undefined) {
+        this.#log.error({ err: error }, "monthly counters are kept in memory only, and are lost with the process");
+      }
+    });
+  }
+
+  #createWorker(index: number, reusePort: boolean, predecessor?: WorkerHandle, restarts = 0): WorkerHandle {
     const { gateway, server } = this.#settings!;
     const worker = new WorkerHandle(
       threadUrl("worker-thread"),
@@ -180,10 +209,11 @@ export class Gateway {
         reusePort,
         names: this.#names.since(0),
         cooldowns: this.#cooldowns,
+        buckets: this.#quotas.buckets,
         directory: this.#directory!,
         snapshot: this.#snapshot!,
       },
-      usage,
+      predecessor,
     );
     this.#observer.collector.add(worker.usageReader);
     const startedAt = performance.now();
@@ -218,6 +248,7 @@ export class Gateway {
 
   /** A worker died: its open requests become entries, and another takes its place. */
   #replace(index: number, reusePort: boolean, dead: WorkerHandle, restarts: number, error: Error | undefined): void {
+    this.#quotas.recover(index, dead.reservations);
     const lost = this.#observer.collector.retire(dead.usageReader);
     this.#observer.workerLost(lost);
     this.#log.error({ worker: index, lost, err: error }, "a worker died; another takes its place");
@@ -226,7 +257,7 @@ export class Gateway {
       if (this.#stopping) {
         return;
       }
-      const worker = this.#createWorker(index, reusePort, dead.usage, restarts);
+      const worker = this.#createWorker(index, reusePort, dead, restarts);
       this.#workers[index] = worker;
       const listen = this.#listen;
       worker.ready

@@ -6,10 +6,10 @@ import { createSecureContext } from "node:tls";
 import { parentPort, workerData } from "node:worker_threads";
 import { DirectoryWriter } from "../directory/writer.ts";
 import type { DirectoryEntry } from "../directory/table.ts";
-import type { Snapshot } from "../config/snapshot.ts";
+import type { LimitsConfig, Snapshot } from "../config/snapshot.ts";
 import { compileEngine } from "../engine/compile.ts";
-import { grantSetName } from "../engine/grants.ts";
 import { namesOf } from "../engine/names.ts";
+import { policyTexts } from "../engine/policy-text.ts";
 import { NameTable } from "../lib/name-table.ts";
 import type { FromLoader, LoaderStart, ToLoader } from "./messages.ts";
 import { openConfig } from "./config-source.ts";
@@ -56,6 +56,7 @@ async function publish(snapshot: Snapshot, warnings: readonly string[], startedA
       server: snapshot.server,
       admin: snapshot.admin,
       accessLog: snapshot.accessLog,
+      store: limitsMonths(snapshot) ? snapshot.store : undefined,
     },
     warnings,
     secrets: snapshot.providers.flatMap((provider) => provider.credentials.map((credential) => credential.apiKey)),
@@ -81,6 +82,33 @@ function dryRun(snapshot: Snapshot): void {
   while (steps.next().done !== true) {
     // nothing else runs on this thread that would have to wait
   }
+}
+
+/** Something is limited by the month, so that counters must outlive the process. */
+function limitsMonths({ providers, models, consumers }: Snapshot): boolean {
+  const limited = function* (): Generator<LimitsConfig | undefined> {
+    for (const { credentials } of providers) {
+      yield* credentials.map(({ limits }) => limits);
+    }
+    for (const { limits, targets } of models) {
+      yield limits;
+      yield* targets.map((target) => target.limits);
+    }
+    for (const { limits, grants, keys } of consumers) {
+      yield limits;
+      yield* grants.map((grant) => grant.limits);
+      for (const key of keys) {
+        yield key.limits;
+        yield* (key.grants ?? []).map((grant) => grant.limits);
+      }
+    }
+  };
+  for (const limits of limited()) {
+    if (limits?.monthlyTokens !== undefined || limits?.monthlyNanoUsd !== undefined) {
+      return true;
+    }
+  }
+  return false;
 }
 
 /** While a certificate and its key are renewed one after the other, for a moment they do not belong together. */
@@ -112,12 +140,13 @@ async function shareNames(): Promise<void> {
 function* entriesOf(snapshot: Snapshot): Generator<DirectoryEntry> {
   for (const consumer of snapshot.consumers) {
     const consumerId = names.find(consumer.name);
+    const policyText = policyTexts(consumer);
     for (const key of consumer.keys) {
       yield {
         hash: key.hash,
         consumer: consumerId,
         key: names.find(key.name),
-        grants: names.find(grantSetName(consumer.grants, key.grants)),
+        policy: names.find(policyText(key)),
         expiresAt: key.expiresAt ?? 0,
       };
     }

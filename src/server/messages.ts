@@ -1,6 +1,6 @@
 /** What the threads of a gateway say to each other. */
 import type { CooldownsMemory } from "../balancing/cooldowns.ts";
-import type { AccessLogConfig, ListenConfig, ServerConfig } from "../config/snapshot.ts";
+import type { AccessLogConfig, ListenConfig, ServerConfig, StoreConfig } from "../config/snapshot.ts";
 import type { DirectoryHandle } from "../directory/table.ts";
 import type { NameDelta } from "../lib/name-table.ts";
 
@@ -14,6 +14,10 @@ export interface WorkerStart {
   readonly names: NameDelta;
   readonly usage: SharedArrayBuffer;
   readonly cooldowns: CooldownsMemory;
+  /** All quota buckets. */
+  readonly buckets: SharedArrayBuffer;
+  /** What this worker's requests hold of them. */
+  readonly reservations: SharedArrayBuffer;
   readonly directory: DirectoryHandle;
   readonly snapshot: SharedSnapshot;
 }
@@ -43,6 +47,25 @@ export type FromWorker =
   | { readonly kind: "delay"; readonly maxMs: number }
   | { readonly kind: "drained" };
 
+/** What the thread of the monthly counters is started with. */
+export interface CounterStart {
+  readonly buckets: SharedArrayBuffer;
+  readonly names: NameDelta;
+  /** The store's file. */
+  readonly path: string;
+}
+
+export type ToCounter =
+  | { readonly kind: "names"; readonly delta: NameDelta }
+  /** Write what is left, and end. */
+  | { readonly kind: "stop" };
+
+export type FromCounter =
+  | { readonly kind: "ready"; readonly machineId: string }
+  | { readonly kind: "writeFailed"; readonly message: string }
+  /** After it had failed. */
+  | { readonly kind: "writes" };
+
 /** Where the loader takes the configuration from. */
 export type ConfigSource =
   | { readonly kind: "file"; readonly path: string }
@@ -67,6 +90,8 @@ export interface ProcessSettings {
   readonly server: ServerConfig;
   readonly admin: ListenConfig;
   readonly accessLog: AccessLogConfig;
+  /** Where monthly counters are kept; undefined while nothing is limited by the month. */
+  readonly store: StoreConfig | undefined;
 }
 
 export type FromLoader =

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { ProcessSettings } from "./messages.ts";
 
 /** The settings that a process acts on only when it starts, by their names in the file. */
-function settingsOfStart({ gateway, admin, server }: ProcessSettings): Readonly<Record<string, unknown>> {
+function settingsOfStart({ gateway, admin, server, store }: ProcessSettings): Readonly<Record<string, unknown>> {
   return {
     gateway,
     "admin.listen": admin,
@@ -15,13 +15,19 @@ function settingsOfStart({ gateway, admin, server }: ProcessSettings): Readonly<
     "server.keepAliveTimeout": server.keepAliveTimeoutMs,
     "server.maxConnections": server.maxConnections,
     "server.tls": server.tls === undefined ? "off" : "on",
+    "store.url": store?.path,
   };
 }
 
 /** Names of settings that are now others than those the process was started with, and wait for a restart. */
 export function restartNeeded(started: ProcessSettings, now: ProcessSettings): string[] {
   const before = settingsOfStart(started);
-  return Object.entries(settingsOfStart(now))
-    .filter(([name, value]) => !isDeepStrictEqual(value, before[name]))
-    .map(([name]) => name);
+  return (
+    Object.entries(settingsOfStart(now))
+      // what had no value yet (a store that nothing needed) is taken up when it gets one
+      .filter(
+        ([name, value]) => value !== undefined && before[name] !== undefined && !isDeepStrictEqual(value, before[name]),
+      )
+      .map(([name]) => name)
+  );
 }

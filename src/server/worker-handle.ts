@@ -1,9 +1,10 @@
 /** The main thread's side of one worker: its thread, its usage table, and the messages to and from it. */
 import { Worker } from "node:worker_threads";
 import type { ListenConfig } from "../config/snapshot.ts";
-import { createUsageBuffer } from "../ledger/usage-layout.ts";
+import { createUsageBuffer, usageSlotCount } from "../ledger/usage-layout.ts";
 import { UsageReader } from "../ledger/usage-reader.ts";
 import type { NameDelta } from "../lib/name-table.ts";
+import { createReservationMemory } from "../quotas/reservation-table.ts";
 import type { FromWorker, ToWorker, WorkerStart } from "./messages.ts";
 
 /** What a worker may take beyond the drain timeout to end what is left. */
@@ -18,6 +19,8 @@ const YOUNG_GENERATION_MB = 9;
 export class WorkerHandle {
   readonly usage: SharedArrayBuffer;
   readonly usageReader: UsageReader;
+  /** What the worker's requests hold of quotas. */
+  readonly reservations: SharedArrayBuffer;
   /** Resolves when the first engine is compiled. */
   readonly ready: Promise<void>;
   onMessage: (message: FromWorker) => void = () => {};
@@ -28,10 +31,12 @@ export class WorkerHandle {
   #failure: Error | undefined;
   #waiters: ((message: FromWorker | undefined) => void)[] = [];
 
-  constructor(url: URL, start: Omit<WorkerStart, "usage">, usage: SharedArrayBuffer | undefined) {
-    this.usage = usage ?? createUsageBuffer();
+  /** @param predecessor a dead worker, accounted for, whose memory this one takes over */
+  constructor(url: URL, start: Omit<WorkerStart, "usage" | "reservations">, predecessor: WorkerHandle | undefined) {
+    this.usage = predecessor?.usage ?? createUsageBuffer();
     this.usageReader = new UsageReader(this.usage);
-    const workerStart: WorkerStart = { ...start, usage: this.usage };
+    this.reservations = predecessor?.reservations ?? createReservationMemory(usageSlotCount(this.usage));
+    const workerStart: WorkerStart = { ...start, usage: this.usage, reservations: this.reservations };
     this.#worker = new Worker(url, {
       workerData: workerStart,
       name: `worker ${start.index}`,

@@ -5,20 +5,26 @@ import { DirectoryReader } from "../directory/reader.ts";
 import { compileEngine, type CompileServices } from "../engine/compile.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Exchange } from "../engine/exchange.ts";
-import { GrantSets } from "../engine/grants.ts";
 import { handleRequest } from "../engine/handle.ts";
 import { EngineLease } from "../engine/lease.ts";
 import { wordIds } from "../engine/names.ts";
+import { Policies } from "../engine/policy.ts";
 import type { Services } from "../engine/services.ts";
 import { UsageWriter } from "../ledger/usage-writer.ts";
 import { SluiceError } from "../lib/errors.ts";
 import { NameTable } from "../lib/name-table.ts";
 import { newestInTurn } from "../lib/newest-in-turn.ts";
+import { sharedNowMs } from "../lib/shared-clock.ts";
 import { DeadlineTicker } from "../lib/timer.ts";
+import { QuotaPlans } from "../engine/quota-plan.ts";
+import { Admission } from "../quotas/admission.ts";
+import { BucketTable } from "../quotas/bucket-table.ts";
+import { ReservationTable } from "../quotas/reservation-table.ts";
 import { Origins } from "../upstreams/origins.ts";
 import { cutOff, endEarly, LAST_EVENT_MS } from "./answer-end.ts";
 import { Listener } from "./listener.ts";
 import type { FromWorker, SharedSnapshot, ToWorker, WorkerStart } from "./messages.ts";
+import { bucketOwner } from "./quota-memory.ts";
 import { runInSlices } from "./slices.ts";
 import { decodeSnapshot } from "./snapshot-parts.ts";
 
@@ -39,7 +45,7 @@ const post = (message: FromWorker): void => {
 
 const names = new NameTable();
 names.append(start.names);
-const grantSets = new GrantSets();
+const policies = new Policies(names);
 const exchanges = new Set<Exchange>();
 const origins = new Origins();
 let lease: EngineLease | undefined;
@@ -49,6 +55,15 @@ const services: Services = {
   usage: new UsageWriter(start.usage),
   directory: new DirectoryReader(start.directory),
   cooldowns: new Cooldowns(start.cooldowns),
+  quotas: {
+    admission: new Admission(
+      new BucketTable(start.buckets, bucketOwner(start.index)),
+      new ReservationTable(start.reservations),
+      sharedNowMs,
+    ),
+    plans: new QuotaPlans(),
+  },
+  name: (id) => names.name(id),
   deadlines: new DeadlineTicker(),
   ids: wordIds(start.gateway, (name) => names.find(name)),
   log: {
@@ -58,7 +73,7 @@ const services: Services = {
     },
   },
   streams: new Set(),
-  grants: (id) => grantSets.get(id, (nameId) => names.name(nameId)),
+  policy: (id) => policies.get(id),
   draining: () => draining,
   cutOff,
   endEarly,

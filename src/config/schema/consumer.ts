@@ -1,20 +1,17 @@
 /** `consumers`: who calls, with which keys, and what they may use. */
 import { z } from "zod";
+import { budgetsSchema, grantLimitKeys, limitsSchema, REFUSED_BESIDE_LIMITS, REFUSED_IN_GRANT } from "./limits.ts";
 import { modelName, name } from "./scalars.ts";
-import { QUOTAS_LATER, section } from "./section.ts";
-import type { RefusedKeys } from "./section.ts";
-
-const QUOTA_KEYS: RefusedKeys = Object.fromEntries(
-  ["rpm", "tpm", "concurrent", "concurrency", "monthly", "daily", "limits", "budgets", "mode"].map((key) => [
-    key,
-    QUOTAS_LATER,
-  ]),
-);
+import { section } from "./section.ts";
+import { timeZone } from "./time-zone.ts";
 
 const grantSchema = section(
-  { model: modelName.describe("A user model, `*` for all, or a beginning and `*`") },
-  QUOTA_KEYS,
+  { model: modelName.describe("A user model, `*` for all, or a beginning and `*`"), ...grantLimitKeys },
+  REFUSED_IN_GRANT,
 );
+
+const limits = limitsSchema.optional();
+const budgets = budgetsSchema.optional();
 
 const HASH_REMEDY = "`sluice keys new` makes a key and its hash.";
 
@@ -57,8 +54,10 @@ const keySchema = section(
       .max(10_000)
       .optional()
       .describe("Narrower than the consumer's; the consumer's if left out"),
+    limits: limits.describe("What this key may take at most, within what its consumer may"),
+    budgets: budgets.describe("What this key may take a month"),
   },
-  { ...QUOTA_KEYS, key: PLAIN_KEY, apiKey: PLAIN_KEY, value: PLAIN_KEY },
+  { ...REFUSED_BESIDE_LIMITS, key: PLAIN_KEY, apiKey: PLAIN_KEY, value: PLAIN_KEY },
 );
 
 /** One consumer. */
@@ -66,9 +65,12 @@ export const consumerSchema = section(
   {
     name: name.describe("The consumer's name"),
     grants: z.array(grantSchema).max(10_000).default([]).describe("What it may use; nothing if left out"),
+    timeZone: timeZone.optional().describe("Whose calendar its months are; `quotas.timeZone` if left out"),
+    limits: limits.describe("What all its keys together may take at most"),
+    budgets: budgets.describe("What all its keys together may take a month"),
     keys: z.array(keySchema).max(100_000).default([]).describe("Its API keys"),
   },
-  { ...QUOTA_KEYS, timeZone: QUOTAS_LATER },
+  REFUSED_BESIDE_LIMITS,
 );
 
 export type ConsumerDocument = z.output<typeof consumerSchema>;

@@ -1,8 +1,9 @@
 /** `models`: what clients ask for, and who serves it. */
 import { z } from "zod";
+import { limitsSchema, REFUSED_BESIDE_LIMITS } from "./limits.ts";
 import { middlewareSchema } from "./middleware.ts";
 import { integer, modelName, name, weight } from "./scalars.ts";
-import { QUOTAS_LATER, section } from "./section.ts";
+import { section } from "./section.ts";
 
 const RETRY_CAUSES = ["connect", "429", "5xx", "firstTokenTimeout"] as const;
 const LATER_POLICIES: ReadonlySet<string> = new Set(["least-delay", "least-requests", "lowest-cost", "external"]);
@@ -14,8 +15,9 @@ const targetSchema = section(
     weight: weight.prefault(1).describe("Share of requests among targets of one priority"),
     priority: integer(0, 1_000).prefault(0).describe("0 first; higher ones serve when lower ones cannot"),
     filters: z.array(middlewareSchema).max(100).default([]).describe("Filters for requests to this target"),
+    limits: limitsSchema.optional().describe("What this target may be asked for at most"),
   },
-  { limits: QUOTAS_LATER },
+  REFUSED_BESIDE_LIMITS,
 );
 
 const policy = z.string().transform((text, context): "weighted" | "round-robin" => {
@@ -60,8 +62,12 @@ export const modelSchema = section(
       .max(100)
       .default([])
       .describe("User models tried in order when this one cannot serve"),
+    limits: limitsSchema.optional().describe("What all its callers together may take at most"),
+    maxOutputTokens: integer(1, 1_000_000_000)
+      .optional()
+      .describe("Tokens that a request without `max_tokens` is expected to produce at most"),
   },
-  { limits: QUOTAS_LATER },
+  REFUSED_BESIDE_LIMITS,
 );
 
 export type ModelDocument = z.output<typeof modelSchema>;

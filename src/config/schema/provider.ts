@@ -1,8 +1,9 @@
 /** `providers`: who serves models. */
 import { z } from "zod";
 import { duration } from "./duration.ts";
+import { limitsSchema, REFUSED_BESIDE_LIMITS } from "./limits.ts";
 import { headerValue, integer, name, weight } from "./scalars.ts";
-import { notYet, QUOTAS_LATER, section } from "./section.ts";
+import { notYet, section } from "./section.ts";
 import { baseUrl } from "./url.ts";
 
 /** The wire protocols that providers and clients may speak. */
@@ -13,8 +14,9 @@ const credentialSchema = section(
     name: name.optional().describe("Shown in logs; `credential-1` and so on if left out"),
     apiKey: headerValue.min(1, "must not be empty").describe("The secret; write ${NAME} or ${file:path}"),
     weight: weight.prefault(1).describe("Share of requests among the credentials"),
+    limits: limitsSchema.optional().describe("What the provider allows this key"),
   },
-  { limits: QUOTAS_LATER },
+  REFUSED_BESIDE_LIMITS,
 );
 
 const timeoutsSchema = section({

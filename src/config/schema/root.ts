@@ -2,21 +2,27 @@
 import { z } from "zod";
 import { consumerSchema } from "./consumer.ts";
 import { domainSchema } from "./domain.ts";
+import { quotasSchema } from "./limits.ts";
 import { modelSchema } from "./model.ts";
 import { providerSchema } from "./provider.ts";
 import { name } from "./scalars.ts";
-import { notYet, QUOTAS_LATER, section } from "./section.ts";
-import type { RefusedKeys } from "./section.ts";
+import { notYet, section } from "./section.ts";
+import type { KeyComplaint, RefusedKeys } from "./section.ts";
 import { accessLogSchema, adminSchema, serverSchema } from "./server.ts";
+import { storeSchema } from "./store.ts";
 
 /** Entries of one list of the document. */
 const MAX_ENTRIES = 100_000;
 
+const LIMITS_ELSEWHERE: KeyComplaint = {
+  message: "limits nobody here",
+  remedy: "Limits stand under consumers, keys, grants, models, targets, credentials; `quotas` holds their defaults.",
+};
+
 const LATER: RefusedKeys = {
   state: notYet("state shared by several machines is"),
-  store: notYet("the store is"),
-  limits: QUOTAS_LATER,
-  budgets: QUOTAS_LATER,
+  limits: LIMITS_ELSEWHERE,
+  budgets: LIMITS_ELSEWHERE,
   prices: notYet("prices are"),
   mcp: notYet("MCP is"),
 };
@@ -27,6 +33,8 @@ const settings = {
   server: serverSchema.prefault({}).describe("How clients are served"),
   admin: adminSchema.prefault({}).describe("Health and metrics for operators"),
   accessLog: accessLogSchema.prefault({}).describe("One JSON line a request"),
+  quotas: quotasSchema.prefault({}).describe("What holds for limits that say nothing else"),
+  store: storeSchema.prefault({}).describe("Where what must outlive a restart is kept"),
 };
 
 /** The document as editors see it. */

@@ -21,9 +21,6 @@ export function notYet(what: string): KeyComplaint {
   return { message: `${what} not supported yet`, remedy: "Remove it." };
 }
 
-/** Why a quota may not be written yet. */
-export const QUOTAS_LATER = notYet("quotas and limits are");
-
 /** Takes apart the text that `section` made for zod's `unrecognized_keys`, in the order of its keys. */
 export function readKeyComplaints(text: string): readonly KeyComplaint[] {
   return text.split(KEY_SEPARATOR).map((part) => {

@@ -4,6 +4,7 @@ import type { Findings } from "../findings.ts";
 import { didYouMean } from "../nearest.ts";
 import type { DocumentPath } from "../problem.ts";
 import type { ConsumerDocument, GrantDocument } from "../schema/consumer.ts";
+import { validateConsumerLimits } from "./limits.ts";
 import type { ModelNames } from "./model-names.ts";
 import { Unique } from "./unique.ts";
 
@@ -23,6 +24,7 @@ export function validateConsumers(document: ConfigDocument, models: ModelNames, 
     }
     checkGrants(consumer.grants, [...path, "grants"]);
     validateKeys(consumer, path, hashes, now, findings);
+    validateConsumerLimits(consumer, path, findings);
     for (const [keyIndex, key] of consumer.keys.entries()) {
       checkGrants(key.grants ?? [], [...path, "keys", keyIndex, "grants"]);
     }

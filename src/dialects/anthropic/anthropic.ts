@@ -1,4 +1,5 @@
 /** The Anthropic dialect: the Messages API (platform.claude.com/docs/en/api), version 2023-06-01. */
+import { readRateLimits } from "./rate-limits.ts";
 import type { JsonObject } from "../../lib/json.ts";
 import type { ClientDialect, Dialect, ModelInfo, OperationPath, TargetDialect } from "../contract.ts";
 import { readUpstreamError } from "../upstream-error.ts";
@@ -76,6 +77,7 @@ const target: TargetDialect = {
   readUsage,
   decodeError: readUpstreamError,
   decodeDisguisedError,
+  readRateLimits,
 };
 
 /** Anthropic's protocol, both sides of it. */

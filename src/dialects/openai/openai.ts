@@ -1,4 +1,5 @@
 /** The OpenAI dialect: chat completions and what goes with them (platform.openai.com/docs/api-reference), as vendors and engines speak it. */
+import { readRateLimits } from "./rate-limits.ts";
 import type { ClientDialect, Dialect, OperationPath, TargetDialect } from "../contract.ts";
 import { decodeChatAnswer } from "./answer-decode.ts";
 import { encodeChatAnswer } from "./answer-encode.ts";
@@ -61,6 +62,7 @@ const target: TargetDialect = {
   readUsage,
   decodeError,
   decodeDisguisedError,
+  readRateLimits,
 };
 
 /** OpenAI's protocol, both sides of it. */

@@ -1,0 +1,52 @@
+/** What a request asks for, as far as quotas care: how long its prompt is, and how long its answer may become. */
+import type { Operation } from "../dialects/contract.ts";
+import type { BodyScan } from "../lib/json-body.ts";
+import type { CompiledModel } from "./engine.ts";
+import type { QuotaPlan } from "./quota-plan.ts";
+
+/** Members of a request that say how long its answer may become. */
+export const OUTPUT_MEMBERS = ["max_tokens", "max_completion_tokens", "n"] as const;
+
+/** What a soft limit expects of an answer before it has seen any of the kind. */
+const DEFAULT_SOFT_OUTPUT_TOKENS = 1_024;
+/** What a hard limit expects where neither the request nor the model says how long an answer may be. */
+const DEFAULT_HARD_OUTPUT_TOKENS = 4_096;
+const MAX_CHOICES = 1_024;
+
+/** One request's demand. */
+export class Demand {
+  /** Estimated tokens of the prompt. */
+  readonly promptTokens: number;
+  /** Tokens that one answer may have, as the request says; undefined if it does not. */
+  readonly #maxTokens: number | undefined;
+  /** Answers that are asked for. */
+  readonly #choices: number;
+  readonly #answers: boolean;
+
+  constructor(operation: Operation, scan: BodyScan, promptTokens: number) {
+    this.promptTokens = promptTokens;
+    this.#answers = operation === "chat" || operation === "completions";
+    this.#maxTokens = count(scan, "max_completion_tokens") ?? count(scan, "max_tokens");
+    this.#choices = Math.min(MAX_CHOICES, Math.max(1, count(scan, "n") ?? 1));
+  }
+
+  /** Output tokens to reserve. What a soft limit reserves always fits in, if the prompt does. */
+  outputTokens({ maxOutputTokens }: CompiledModel, plan: QuotaPlan | undefined): number {
+    if (!this.#answers) {
+      return 0;
+    }
+    const asked = Math.min(this.#maxTokens ?? Infinity, maxOutputTokens ?? Infinity);
+    if (plan?.mode === "hard") {
+      return (asked === Infinity ? DEFAULT_HARD_OUTPUT_TOKENS : asked) * this.#choices;
+    }
+    const usual = plan?.output.p90 ?? DEFAULT_SOFT_OUTPUT_TOKENS;
+    const room = Math.max(0, (plan?.tokenCapacity ?? Infinity) - this.promptTokens);
+    return Math.min(Math.min(asked, usual) * this.#choices, room);
+  }
+}
+
+/** A whole number that is not negative; what is none is the client's mistake, which the provider will name. */
+function count(scan: BodyScan, member: (typeof OUTPUT_MEMBERS)[number]): number | undefined {
+  const value = scan.get(member);
+  return typeof value === "number" && value >= 0 ? Math.ceil(value) : undefined;
+}

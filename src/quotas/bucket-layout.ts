@@ -1,0 +1,111 @@
+/**
+ * Where things lie in the memory that all threads share: a header with the lock and the journal, an index, and the
+ * buckets. Untouched memory costs nothing, so there is room for a million buckets.
+ */
+
+// Words of the header.
+export const LOCK_WORD = 0;
+/** Buckets in use or free again; buckets beyond were never used. */
+export const HIGH_WATER_WORD = 1;
+export const SLOT_COUNT_WORD = 2;
+/** Buckets in use. */
+export const LIVE_WORD = 3;
+/** How many journal lines are valid. */
+export const JOURNAL_COUNT_WORD = 4;
+/** The journal's reservation, plus one; 0 for none. */
+export const JOURNAL_RECORD_WORD = 5;
+/** Counts up when a bucket asks for a lease; who grants leases waits on it. */
+export const ASK_WORD = 6;
+/** A number of `REGIME`. */
+export const REGIME_WORD = 7;
+/** Machines that share the limits; for the safe share while the authority is lost. */
+export const MACHINES_WORD = 8;
+/** Who decides what may be admitted. */
+export const REGIME = {
+  /** This machine alone. */
+  alone: 0,
+  /** An authority, by leases. */
+  leased: 1,
+  /** The authority is lost: leases that are left, then this machine's share of the limit. */
+  share: 2,
+  /** The authority is lost: everything is admitted. */
+  open: 3,
+  /** The authority is lost: leases that are left, then nothing. */
+  closed: 4,
+} as const;
+export type Regime = (typeof REGIME)[keyof typeof REGIME];
+/** Bucket numbers of the journal's lines. */
+export const JOURNAL_SLOTS_WORD = 64;
+/** Journal lines: a request touches at most so many buckets at once. */
+export const MAX_BUCKETS_PER_REQUEST = 36;
+const JOURNAL_BYTE = 512;
+/** Doubles a journal line: what an operation changes of a bucket. */
+export const JOURNAL_LINE = 5;
+/** Doubles of the reservation as it was. */
+export const JOURNAL_RECORD_DOUBLE = JOURNAL_BYTE / 8 + MAX_BUCKETS_PER_REQUEST * JOURNAL_LINE;
+export const JOURNAL_DOUBLE = JOURNAL_BYTE / 8;
+export const HEADER_BYTES = 2_048;
+
+// A bucket: words first, then doubles.
+export const SLOT_BYTES = 128;
+export const SLOT_WORDS = SLOT_BYTES / 4;
+export const SLOT_DOUBLES = SLOT_BYTES / 8;
+export const WORD = {
+  /** 0: free; else 1 + type × 8 + kind. */
+  identity: 0,
+  first: 1,
+  second: 2,
+  third: 3,
+  /** YYYYMM of a monthly bucket, else 0. */
+  period: 4,
+  /** 1: a request waits for a lease. */
+  asking: 5,
+} as const;
+export const DOUBLE = {
+  /** When the authority last answered for it, by the shared clock; 0: never. */
+  exchangedAt: 3,
+  /** As people say it: a minute, at once, or a month. */
+  limit: 4,
+  /** What fits in. */
+  capacity: 5,
+  /** What decays in a millisecond; 0 where nothing does. */
+  ratePerMs: 6,
+  /** Settled use that has not decayed, as of `stampMs`; may exceed the capacity (a debt). */
+  used: 7,
+  stampMs: 8,
+  /** Held for requests that run; does not decay. */
+  reserved: 9,
+  /** What an authority granted this machine and has not been accounted for. */
+  lease: 10,
+  /** Settled since the last exchange with the authority. */
+  spent: 11,
+  /** At the last exchange: used on all machines, and held by the others. */
+  elsewhere: 12,
+  /** Settled since the bucket was made, or since the month began: never decays. */
+  total: 13,
+  /** The most that a waiting request needs. */
+  needed: 14,
+  /** `used` as the store has it. */
+  stored: 15,
+} as const;
+
+/** Default number of buckets: 128 MiB of address space, taken only as it is used. */
+const DEFAULT_SLOTS = 1 << 20;
+
+/** Offsets in bytes. */
+export function bucketParts(slots: number): { readonly index: number; readonly slots: number; readonly total: number } {
+  const slotsAt = HEADER_BYTES + slots * 2 * 4;
+  return { index: HEADER_BYTES, slots: slotsAt, total: slotsAt + slots * SLOT_BYTES };
+}
+
+/** Makes the shared memory of all buckets. @param slots how many: a power of two, at least 16 */
+export function createBucketMemory(slots: number = DEFAULT_SLOTS): SharedArrayBuffer {
+  if (slots < 16 || slots > DEFAULT_SLOTS * 4 || (slots & (slots - 1)) !== 0) {
+    throw new RangeError(`${slots} buckets: give a power of two from 16 to ${DEFAULT_SLOTS * 4}`);
+  }
+  const memory = new SharedArrayBuffer(bucketParts(slots).total);
+  const header = new Int32Array(memory, 0, HEADER_BYTES / 4);
+  header[SLOT_COUNT_WORD] = slots;
+  header[MACHINES_WORD] = 1;
+  return memory;
+}

@@ -1,0 +1,344 @@
+/** The buckets in shared memory: finding and making them, reading them, and the lock that every change is made under. */
+import { SharedMutex } from "../lib/shared-mutex.ts";
+import { isMonthly, isRate, SUBJECT_TYPES, type Subject, type SubjectType } from "./bucket.ts";
+import {
+  ASK_WORD,
+  bucketParts,
+  DOUBLE,
+  HEADER_BYTES,
+  HIGH_WATER_WORD,
+  LIVE_WORD,
+  LOCK_WORD,
+  MACHINES_WORD,
+  REGIME,
+  REGIME_WORD,
+  type Regime,
+  SLOT_BYTES,
+  SLOT_COUNT_WORD,
+  SLOT_DOUBLES,
+  SLOT_WORDS,
+  WORD,
+} from "./bucket-layout.ts";
+
+type Word = (typeof WORD)[keyof typeof WORD];
+type Double = (typeof DOUBLE)[keyof typeof DOUBLE];
+
+/** A limit as one bucket has it. */
+export interface BucketShape {
+  /** As people say it: a minute, at once, or a month. */
+  readonly limit: number;
+  /** What fits in at once. */
+  readonly capacity: number;
+  /** What decays in a millisecond; 0 where nothing does. */
+  readonly ratePerMs: number;
+}
+
+/** How full a bucket is. */
+export interface BucketStatus {
+  readonly limit: number;
+  readonly capacity: number;
+  readonly used: number;
+  readonly reserved: number;
+  /** Not negative. */
+  readonly remaining: number;
+  /** Milliseconds until a bucket of a minute is empty again if nothing comes; 0 for others. */
+  readonly resetMs: number;
+}
+
+/** What names a bucket, as integers. Made by `bucketKey`. */
+export interface BucketKey {
+  /** Type of the subject and kind of the bucket in one. */
+  readonly identity: number;
+  readonly first: number;
+  readonly second: number;
+  readonly third: number;
+  /** YYYYMM of a monthly bucket, else 0. */
+  readonly period: number;
+}
+
+/** @param kind a number of `KIND` @param period YYYYMM of a monthly bucket, else 0 */
+export function bucketKey({ type, first, second, third }: Subject, kind: number, period: number): BucketKey {
+  return { identity: 1 + (SUBJECT_TYPES.indexOf(type) << 3) + kind, first, second, third, period };
+}
+
+/** One thread's view of all buckets. */
+export class BucketTable {
+  readonly header: Int32Array;
+  /** Doubles of the header, where the journal lies. */
+  readonly journal: Float64Array;
+  readonly lock: SharedMutex;
+  readonly #index: Int32Array;
+  readonly #words: Int32Array;
+  readonly #doubles: Float64Array;
+  readonly #slots: number;
+  /** Where a free slot was last looked for. */
+  #cursor = 0;
+
+  /** @param memory from `createBucketMemory` @param owner a number of this thread alone, from 1 */
+  constructor(memory: SharedArrayBuffer, owner: number) {
+    this.header = new Int32Array(memory, 0, HEADER_BYTES / 4);
+    this.journal = new Float64Array(memory, 0, HEADER_BYTES / 8);
+    this.#slots = this.header[SLOT_COUNT_WORD]!;
+    const parts = bucketParts(this.#slots);
+    this.#index = new Int32Array(memory, parts.index, this.#slots * 2);
+    this.#words = new Int32Array(memory, parts.slots, (this.#slots * SLOT_BYTES) / 4);
+    this.#doubles = new Float64Array(memory, parts.slots, (this.#slots * SLOT_BYTES) / 8);
+    this.lock = new SharedMutex(this.header, LOCK_WORD, owner);
+  }
+
+  /** Buckets that there is room for. */
+  get size(): number {
+    return this.#slots;
+  }
+
+  /** Buckets below this number are or were in use. */
+  get highWater(): number {
+    return Atomics.load(this.header, HIGH_WATER_WORD);
+  }
+
+  /** Buckets in use. */
+  get live(): number {
+    return Atomics.load(this.header, LIVE_WORD);
+  }
+
+  /** Who decides what may be admitted. */
+  get regime(): Regime {
+    return this.header[REGIME_WORD] as Regime;
+  }
+
+  setRegime(regime: Regime): void {
+    Atomics.store(this.header, REGIME_WORD, regime);
+  }
+
+  /** Machines that share the limits, this one included. */
+  get machines(): number {
+    return this.header[MACHINES_WORD]!;
+  }
+
+  setMachines(count: number): void {
+    Atomics.store(this.header, MACHINES_WORD, Math.max(1, count));
+  }
+
+  /** What this machine may still give out of a bucket. May be negative. Call it under the lock, after `decay`. */
+  remaining(slot: number): number {
+    const base = slot * SLOT_DOUBLES;
+    const reserved = this.#doubles[base + DOUBLE.reserved]!;
+    const capacity = this.#doubles[base + DOUBLE.capacity]!;
+    const used = this.#doubles[base + DOUBLE.used]!;
+    const leased = this.#doubles[base + DOUBLE.lease]! - this.#doubles[base + DOUBLE.spent]! - reserved;
+    switch (this.regime) {
+      case REGIME.alone:
+        return capacity - used - reserved;
+      case REGIME.share:
+        return Math.max(leased, capacity / this.machines - used - reserved);
+      case REGIME.open:
+        return Infinity;
+      case REGIME.leased:
+      case REGIME.closed:
+        return leased;
+    }
+  }
+
+  word(slot: number, word: Word): number {
+    return this.#words[slot * SLOT_WORDS + word]!;
+  }
+
+  setWord(slot: number, word: Word, value: number): void {
+    this.#words[slot * SLOT_WORDS + word] = value;
+  }
+
+  double(slot: number, field: Double): number {
+    return this.#doubles[slot * SLOT_DOUBLES + field]!;
+  }
+
+  setDouble(slot: number, field: Double, value: number): void {
+    this.#doubles[slot * SLOT_DOUBLES + field] = value;
+  }
+
+  /** A number of `KIND`. Not for a free slot. */
+  kind(slot: number): number {
+    return (this.word(slot, WORD.identity) - 1) & 7;
+  }
+
+  isFree(slot: number): boolean {
+    return this.word(slot, WORD.identity) === 0;
+  }
+
+  subject(slot: number): Subject {
+    const type: SubjectType = SUBJECT_TYPES[(this.word(slot, WORD.identity) - 1) >> 3]!;
+    return {
+      type,
+      first: this.word(slot, WORD.first),
+      second: this.word(slot, WORD.second),
+      third: this.word(slot, WORD.third),
+    };
+  }
+
+  /** The slot is still the bucket of that name: buckets that nobody uses are given to others. */
+  isAt(slot: number, key: BucketKey): boolean {
+    const base = slot * SLOT_WORDS;
+    return (
+      slot >= 0 &&
+      this.#words[base + WORD.identity] === key.identity &&
+      this.#words[base + WORD.first] === key.first &&
+      this.#words[base + WORD.second] === key.second &&
+      this.#words[base + WORD.third] === key.third &&
+      this.#words[base + WORD.period] === key.period
+    );
+  }
+
+  /** The bucket of that name, made if there is none; -1 if there is no room. Call it under the lock. */
+  findOrCreate(key: BucketKey, now: number): number {
+    let at = this.#home(key);
+    for (; ; at = (at + 1) % this.#index.length) {
+      const slot = this.#index[at]! - 1;
+      if (slot < 0) {
+        break;
+      }
+      if (this.isAt(slot, key)) {
+        return slot;
+      }
+    }
+    if (this.live >= this.#slots) {
+      return -1;
+    }
+    const slot = this.#freeSlot();
+    this.#words.fill(0, slot * SLOT_WORDS, (slot + 1) * SLOT_WORDS);
+    this.setWord(slot, WORD.identity, key.identity);
+    this.setWord(slot, WORD.first, key.first);
+    this.setWord(slot, WORD.second, key.second);
+    this.setWord(slot, WORD.third, key.third);
+    this.setWord(slot, WORD.period, key.period);
+    this.setDouble(slot, DOUBLE.stampMs, now);
+    this.#index[at] = slot + 1;
+    Atomics.add(this.header, LIVE_WORD, 1);
+    return slot;
+  }
+
+  /**
+   * How full a bucket is, for people and headers: on all machines, as far as this one knows. Read without the lock, so
+   * its parts may be of slightly different moments.
+   */
+  status(slot: number, now: number): BucketStatus {
+    const limit = this.double(slot, DOUBLE.limit);
+    const capacity = this.double(slot, DOUBLE.capacity);
+    const reserved = this.double(slot, DOUBLE.reserved);
+    const rate = this.double(slot, DOUBLE.ratePerMs);
+    const isShared = this.regime === REGIME.leased;
+    const known = isShared
+      ? this.double(slot, DOUBLE.elsewhere) + this.double(slot, DOUBLE.spent)
+      : this.double(slot, DOUBLE.used);
+    const since = this.double(slot, isShared ? DOUBLE.exchangedAt : DOUBLE.stampMs);
+    const used = Math.max(0, known - Math.max(0, now - since) * rate);
+    const remaining = Math.max(0, capacity - used - reserved);
+    return { limit, capacity, used, reserved, remaining, resetMs: rate > 0 ? (used + reserved) / rate : 0 };
+  }
+
+  /** Lets what was used decay to now. Call it under the lock. */
+  decay(slot: number, now: number): void {
+    const base = slot * SLOT_DOUBLES;
+    const share = this.regime === REGIME.share ? this.machines : 1;
+    const rate = this.#doubles[base + DOUBLE.ratePerMs]! / share;
+    if (rate > 0) {
+      const elapsed = now - this.#doubles[base + DOUBLE.stampMs]!;
+      if (elapsed > 0) {
+        this.#doubles[base + DOUBLE.used] = Math.max(0, this.#doubles[base + DOUBLE.used]! - elapsed * rate);
+        this.#doubles[base + DOUBLE.stampMs] = now;
+      }
+    }
+  }
+
+  /** Tells who grants leases that somebody waits for one. */
+  ask(slot: number, amount: number): void {
+    if (amount > this.double(slot, DOUBLE.needed)) {
+      this.setDouble(slot, DOUBLE.needed, amount);
+    }
+    this.setWord(slot, WORD.asking, 1);
+    Atomics.add(this.header, ASK_WORD, 1);
+    Atomics.notify(this.header, ASK_WORD);
+  }
+
+  /**
+   * Gives slots of buckets that hold nothing back: rates that have decayed, and months before `oldestMonth` (YYYYMM).
+   * Takes the lock for as long as it lasts, so call it seldom.
+   * @returns how many were freed
+   */
+  reclaim(now: number, oldestMonth: number): number {
+    this.lock.lock();
+    try {
+      let freed = 0;
+      for (let slot = 0; slot < this.highWater; slot++) {
+        if (!this.isFree(slot) && this.#isIdle(slot, now, oldestMonth)) {
+          this.setWord(slot, WORD.identity, 0);
+          freed++;
+        }
+      }
+      if (freed > 0) {
+        Atomics.sub(this.header, LIVE_WORD, freed);
+        this.#rebuildIndex();
+      }
+      return freed;
+    } finally {
+      this.lock.unlock();
+    }
+  }
+
+  #isIdle(slot: number, now: number, oldestMonth: number): boolean {
+    if (this.double(slot, DOUBLE.reserved) > 0 || this.double(slot, DOUBLE.lease) > 0) {
+      return false;
+    }
+    if (this.double(slot, DOUBLE.spent) > 0 && this.regime !== REGIME.alone) {
+      return false;
+    }
+    const kind = this.kind(slot);
+    if (isMonthly(kind)) {
+      return this.word(slot, WORD.period) < oldestMonth;
+    }
+    if (isRate(kind)) {
+      this.decay(slot, now);
+      return this.double(slot, DOUBLE.used) === 0;
+    }
+    return true;
+  }
+
+  #rebuildIndex(): void {
+    this.#index.fill(0);
+    for (let slot = 0; slot < this.highWater; slot++) {
+      if (!this.isFree(slot)) {
+        let at = this.#home({
+          identity: this.word(slot, WORD.identity),
+          first: this.word(slot, WORD.first),
+          second: this.word(slot, WORD.second),
+          third: this.word(slot, WORD.third),
+          period: this.word(slot, WORD.period),
+        });
+        while (this.#index[at] !== 0) {
+          at = (at + 1) % this.#index.length;
+        }
+        this.#index[at] = slot + 1;
+      }
+    }
+  }
+
+  #freeSlot(): number {
+    const { highWater } = this;
+    if (highWater < this.#slots) {
+      Atomics.store(this.header, HIGH_WATER_WORD, highWater + 1);
+      return highWater;
+    }
+    while (!this.isFree(this.#cursor)) {
+      this.#cursor = (this.#cursor + 1) % this.#slots;
+    }
+    return this.#cursor;
+  }
+
+  #home({ identity, first, second, third, period }: BucketKey): number {
+    const hash = mix(mix(mix(mix(mix(0, identity), first), second), third), period);
+    return (hash >>> 0) % this.#index.length;
+  }
+}
+
+function mix(hash: number, part: number): number {
+  const mixed = Math.imul(hash ^ part, 0x9e3779b1);
+  return mixed ^ (mixed >>> 15);
+}

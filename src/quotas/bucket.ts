@@ -1,0 +1,83 @@
+/**
+ * Buckets: what a limit counts in. A bucket belongs to a subject (a consumer, a key, a grant …) and counts one kind of
+ * thing. It is named by integers (name-table ids), so that all threads find the same one without a string.
+ */
+
+/** What a bucket counts, and how. The order is the number that shared memory holds. */
+export const BUCKET_KINDS = [
+  "requests", // requests a minute
+  "tokens", // tokens a minute
+  "concurrency", // requests at once
+  "monthlyTokens", // tokens a calendar month
+  "monthlyUsd", // nano-dollars a calendar month
+] as const;
+export type BucketKind = (typeof BUCKET_KINDS)[number];
+
+/** Who or what is limited. The order is the number that shared memory holds. */
+export const SUBJECT_TYPES = ["consumer", "key", "grant", "keyGrant", "model", "target", "credential"] as const;
+export type SubjectType = (typeof SUBJECT_TYPES)[number];
+
+/** A subject by name-table ids; 0 where its type has no such part. */
+export interface Subject {
+  readonly type: SubjectType;
+  /** Consumer; model of a target; name of a model or credential. */
+  readonly first: number;
+  /** Key; pattern of a consumer's grant; provider of a target. */
+  readonly second: number;
+  /** Pattern of a key's grant; upstream model of a target. */
+  readonly third: number;
+}
+
+/** A kind as an integer. */
+export const KIND: Readonly<Record<BucketKind, number>> = {
+  requests: 0,
+  tokens: 1,
+  concurrency: 2,
+  monthlyTokens: 3,
+  monthlyUsd: 4,
+};
+
+/** Decays as time passes. */
+export const isRate = (kind: number): boolean => kind <= KIND.tokens;
+/** Counts within a calendar month. */
+export const isMonthly = (kind: number): boolean => kind >= KIND.monthlyTokens;
+/** Counts tokens. */
+export const countsTokens = (kind: number): boolean => kind === KIND.tokens || kind === KIND.monthlyTokens;
+
+/** The names of a subject's parts, in the order of its ids. */
+export const SUBJECT_PARTS: Readonly<Record<SubjectType, readonly string[]>> = {
+  consumer: ["consumer"],
+  key: ["consumer", "key"],
+  grant: ["consumer", "model"],
+  keyGrant: ["consumer", "key", "model"],
+  model: ["model"],
+  target: ["model", "provider", "upstreamModel"],
+  credential: ["credential"],
+};
+
+/**
+ * A subject in words that last, for stores, other machines and people: `grant:search/index`. Parts are
+ * percent-encoded where they hold a `/` or a `%`.
+ */
+export function subjectText({ type, first, second, third }: Subject, name: (id: number) => string): string {
+  const parts = [first, second, third].slice(0, SUBJECT_PARTS[type].length).map((id) => encodePart(name(id)));
+  return `${type}:${parts.join("/")}`;
+}
+
+/** The parts of a subject's text. @throws Error if it is none */
+export function parseSubjectText(text: string): { readonly type: SubjectType; readonly names: readonly string[] } {
+  const colon = text.indexOf(":");
+  const type = SUBJECT_TYPES.find((known) => known === text.slice(0, colon));
+  const names = text
+    .slice(colon + 1)
+    .split("/")
+    .map(decodeURIComponent);
+  if (type === undefined || names.length !== SUBJECT_PARTS[type].length) {
+    throw new Error(`${JSON.stringify(text)} names no subject; one looks like consumer:search or grant:search/index`);
+  }
+  return { type, names };
+}
+
+function encodePart(part: string): string {
+  return part.replaceAll("%", "%25").replaceAll("/", "%2F");
+}

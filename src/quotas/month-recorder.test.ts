@@ -1,0 +1,168 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { NameTable } from "../lib/name-table.ts";
+import { Admission, type PlannedBucket } from "./admission.ts";
+import { KIND } from "./bucket.ts";
+import { createBucketMemory, DOUBLE } from "./bucket-layout.ts";
+import { bucketKey, BucketTable } from "./bucket-table.ts";
+import { MonthRecorder } from "./month-recorder.ts";
+import { MonthStore, StoreError } from "./month-store.ts";
+import { createReservationMemory, ReservationTable } from "./reservation-table.ts";
+
+function folder(context: TestContext): string {
+  const path = mkdtempSync(join(tmpdir(), "sluice-months-"));
+  context.after(() => {
+    rmSync(path, { recursive: true, force: true });
+  });
+  return path;
+}
+
+interface Machine {
+  readonly recorder: MonthRecorder;
+  readonly admission: Admission;
+  readonly table: BucketTable;
+  readonly bucket: PlannedBucket;
+}
+
+/** A process as it starts: memory is empty, the store is not. */
+function machine(store: MonthStore, names: NameTable): Machine {
+  const table = new BucketTable(createBucketMemory(64), 1);
+  const admission = new Admission(table, new ReservationTable(createReservationMemory(8)), () => 0);
+  const subject = { type: "grant", first: names.id("search"), second: names.id("index/72b"), third: 0 } as const;
+  const bucket = {
+    ...bucketKey(subject, KIND.monthlyTokens, 202_611),
+    kind: KIND.monthlyTokens,
+    limit: 1_000,
+    capacity: 1_000,
+    ratePerMs: 0,
+    slot: -1,
+  };
+  return { recorder: new MonthRecorder(table, store, names), admission, table, bucket };
+}
+
+test("what was used in the month is there after a restart, whatever ids names have then", (context) => {
+  const path = join(folder(context), "data", "sluice.db");
+  const first = new MonthStore(path);
+  const before = machine(first, new NameTable());
+  before.recorder.load(202_611);
+  before.admission.admit(0, [before.bucket], { tokens: 700, nanoUsd: 0 });
+  before.admission.checkpoint(0, { tokens: 300, nanoUsd: 0 });
+  assert.equal(before.recorder.flush(), 1);
+  assert.equal(before.recorder.flush(), 0);
+  const { machineId } = first;
+  first.close();
+
+  const second = new MonthStore(path);
+  assert.equal(second.machineId, machineId);
+  const names = new NameTable();
+  names.id("something else");
+  const after = machine(second, names);
+  after.recorder.load(202_611);
+  assert.equal(after.admission.admit(0, [after.bucket], { tokens: 701, nanoUsd: 0 })?.reason, "full");
+  assert.equal(
+    after.table.double(after.bucket.slot, DOUBLE.used),
+    300,
+    "the reservation is charged at its last checkpoint",
+  );
+  second.close();
+});
+
+test("a subject that the configuration names only later gets its counter then", (context) => {
+  const path = join(folder(context), "sluice.db");
+  const store = new MonthStore(path);
+  store.write([{ subject: "grant:search/index%2F72b", kind: "monthlyTokens", month: 202_611, used: 40 }]);
+  const names = new NameTable();
+  const table = new BucketTable(createBucketMemory(64), 1);
+  const recorder = new MonthRecorder(table, store, names);
+  recorder.load(202_611);
+  assert.equal(table.live, 0);
+  const subject = { type: "grant", first: names.id("search"), second: names.id("index/72b"), third: 0 } as const;
+  table.lock.lock();
+  const slot = table.findOrCreate(bucketKey(subject, KIND.monthlyTokens, 202_611), 0);
+  table.lock.unlock();
+  table.setDouble(slot, DOUBLE.used, 2);
+  assert.equal(recorder.flush(), 1);
+  assert.equal(table.double(slot, DOUBLE.used), 42);
+  assert.deepEqual(
+    store.since(202_611).map(({ used }) => used),
+    [42],
+  );
+  store.close();
+});
+
+test("a second process that would count in the same file is refused, and told what to do", (context) => {
+  const path = join(folder(context), "sluice.db");
+  const store = new MonthStore(path);
+  assert.throws(
+    () => new MonthStore(path),
+    (error) => error instanceof StoreError && /file of its own/.test(error.message),
+  );
+  store.close();
+  new MonthStore(path).close();
+});
+
+test("a file that is no database, and a folder that may not be written, are named with their remedy", (context) => {
+  const path = folder(context);
+  writeFileSync(join(path, "text.db"), "this is no database, whatever its name says ".repeat(50));
+  assert.throws(() => new MonthStore(join(path, "text.db")), /damaged or no SQLite database/);
+  assert.throws(() => new MonthStore(join(path, "text.db", "sluice.db")), StoreError);
+  if (process.getuid?.() !== 0) {
+    chmodSync(path, 0o500);
+    assert.throws(() => new MonthStore(join(path, "new", "sluice.db")), StoreError);
+    chmodSync(path, 0o700);
+  }
+});
+
+test("a full disk loses nothing: what could not be written is written when there is room again", (context) => {
+  const path = join(folder(context), "sluice.db");
+  const store = new MonthStore(path);
+  const { recorder, admission, bucket } = machine(store, new NameTable());
+  recorder.load(202_611);
+  let full = true;
+  const write = store.write.bind(store);
+  store.write = (rows) => {
+    if (full) {
+      throw new StoreError("monthly counters cannot be written: the disk is full");
+    }
+    write(rows);
+  };
+  admission.admit(0, [bucket], { tokens: 5, nanoUsd: 0 });
+  admission.settle(0, { tokens: 5, nanoUsd: 0 });
+  assert.throws(() => recorder.flush(), StoreError);
+  full = false;
+  assert.equal(recorder.flush(), 1);
+  assert.deepEqual(
+    store.since(0).map(({ used }) => used),
+    [5],
+  );
+  store.close();
+});
+
+test("kill -9 in the midst of writing leaves the last commit", { timeout: 30_000 }, async (context) => {
+  const path = join(folder(context), "sluice.db");
+  const seen = `${path}.seen`;
+  const script = `
+    import { writeFileSync } from "node:fs";
+    import { MonthStore } from ${JSON.stringify(new URL("month-store.ts", import.meta.url).href)};
+    const store = new MonthStore(${JSON.stringify(path)});
+    for (let used = 1; ; used++) {
+      store.write([{ subject: "consumer:a", kind: "monthlyUsd", month: 202611, used }]);
+      writeFileSync(${JSON.stringify(seen)}, String(used));
+      if (used === 20) process.stdout.write("go");
+    }`;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await once(child.stdout, "data");
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  const store = new MonthStore(path);
+  const written = store.since(0)[0]!.used;
+  assert.ok(written >= Number(readFileSync(seen, "utf8") || "0"), `${written} of ${readFileSync(seen, "utf8")}`);
+  store.close();
+});

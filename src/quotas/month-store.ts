@@ -1,0 +1,124 @@
+/**
+ * The embedded store of monthly counters: one SQLite file of this machine alone. Blocks, so it belongs on a thread of
+ * its own.
+ */
+import { randomUUID } from "node:crypto";
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import type { StatementSync } from "node:sqlite";
+
+/** One counter, in words that outlive a process. */
+export interface MonthRow {
+  /** As `subjectText` writes it. */
+  readonly subject: string;
+  readonly kind: "monthlyTokens" | "monthlyUsd";
+  /** YYYYMM. */
+  readonly month: number;
+  /** Tokens, or nano-dollars. */
+  readonly used: number;
+}
+
+/** The file cannot be used; the message says why and what to do. */
+export class StoreError extends Error {
+  override readonly name = "StoreError";
+}
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS month_counters (
+    subject TEXT NOT NULL, kind TEXT NOT NULL, month INTEGER NOT NULL, used INTEGER NOT NULL,
+    PRIMARY KEY (month, subject, kind)
+  ) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS machine (id TEXT NOT NULL);
+`;
+const UPSERT = `
+  INSERT INTO month_counters (subject, kind, month, used) VALUES (?, ?, ?, ?)
+  ON CONFLICT (month, subject, kind) DO UPDATE SET used = excluded.used
+`;
+
+/** Counters of months, as they were when they were last written. */
+export class MonthStore {
+  /** A name of this machine that lasts as long as the file. */
+  readonly machineId: string;
+  readonly #database: DatabaseSync;
+  readonly #upsert: StatementSync;
+
+  /**
+   * Opens the file, and makes it and its folder if need be.
+   * @param path of the file, or `:memory:`
+   * @throws StoreError if it cannot be used, or another process uses it
+   */
+  constructor(path: string) {
+    try {
+      if (path !== ":memory:") {
+        mkdirSync(dirname(path), { recursive: true });
+      }
+      this.#database = new DatabaseSync(path, { timeout: 1_000 });
+      // one process a file: two that count in one would each overwrite what the other counted
+      this.#database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+      this.#database.exec(SCHEMA);
+      this.machineId = this.#ownId();
+      this.#upsert = this.#database.prepare(UPSERT);
+    } catch (error) {
+      throw new StoreError(`the store ${path} cannot be used: ${remedy(error)}`, { cause: error });
+    }
+  }
+
+  /** All counters of a month and of those after it. */
+  since(month: number): MonthRow[] {
+    const rows = this.#database.prepare("SELECT subject, kind, month, used FROM month_counters WHERE month >= ?");
+    return rows.all(month) as unknown as MonthRow[];
+  }
+
+  /** Writes counters, all or none. @throws StoreError when the disk is full or gone; what was there before stays */
+  write(rows: readonly MonthRow[]): void {
+    try {
+      this.#database.exec("BEGIN IMMEDIATE");
+      for (const { subject, kind, month, used } of rows) {
+        this.#upsert.run(subject, kind, month, Math.round(used));
+      }
+      this.#database.exec("COMMIT");
+    } catch (error) {
+      if (this.#database.isTransaction) {
+        this.#database.exec("ROLLBACK");
+      }
+      throw new StoreError(`monthly counters cannot be written: ${remedy(error)}`, { cause: error });
+    }
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #ownId(): string {
+    const known = this.#database.prepare("SELECT id FROM machine").get() as { id: string } | undefined;
+    if (known !== undefined) {
+      return known.id;
+    }
+    const id = randomUUID();
+    this.#database.prepare("INSERT INTO machine (id) VALUES (?)").run(id);
+    return id;
+  }
+}
+
+/** SQLite's result codes (sqlite.org/rescode.html) that people can do something about. */
+function remedy(error: unknown): string {
+  const { errcode, code, message } = error as { errcode?: number; code?: string; message: string };
+  switch ((errcode ?? 0) & 0xff) {
+    case 5:
+    case 6:
+      return "another process uses it; give each Sluice a file of its own (store.url)";
+    case 8:
+      return "it is read-only; let Sluice write there, or choose another path (store.url)";
+    case 10:
+    case 13:
+      return `the disk is full or failing (${message}); make room`;
+    case 11:
+    case 26:
+      return "the file is damaged or no SQLite database; restore it, or move it away to begin with empty counters";
+    case 14:
+      return "it cannot be opened; check that the folder exists and Sluice may write there (store.url)";
+    default:
+      return code === "EACCES" || code === "EROFS" || code === "ENOSPC" ? `${message}; choose another path` : message;
+  }
+}

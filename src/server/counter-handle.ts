@@ -1,0 +1,64 @@
+/** The main thread's side of the thread that keeps monthly counters. */
+import { Worker } from "node:worker_threads";
+import type { NameDelta } from "../lib/name-table.ts";
+import type { ProcessLog } from "../observability/log.ts";
+import type { CounterStart, FromCounter, ToCounter } from "./messages.ts";
+
+/** Writing what is left takes no longer than this, or is given up. */
+const STOP_MS = 5_000;
+
+export class CounterHandle {
+  /** The machine's name, when the store is open. Rejects with what is wrong with the store. */
+  readonly ready: Promise<string>;
+  /** Counters cannot be written now. */
+  failing = false;
+  readonly #thread: Worker;
+  readonly #ended: Promise<void>;
+
+  constructor(url: URL, start: CounterStart, log: ProcessLog) {
+    this.#thread = new Worker(url, { workerData: start, name: "counters" });
+    const ready = Promise.withResolvers<string>();
+    const ended = Promise.withResolvers<void>();
+    this.ready = ready.promise;
+    this.#ended = ended.promise;
+    this.#thread.on("message", (message: FromCounter) => {
+      switch (message.kind) {
+        case "ready":
+          ready.resolve(message.machineId);
+          return;
+        case "writeFailed":
+          this.failing = true;
+          log.error(`${message.message}; counted in memory meanwhile, and written as soon as that is possible`);
+          return;
+        case "writes":
+          this.failing = false;
+          log.info("monthly counters are written again");
+      }
+    });
+    this.#thread.on("error", (error) => {
+      ready.reject(error);
+    });
+    this.#thread.on("exit", () => {
+      ready.reject(new Error("the store's thread ended before it was ready"));
+      ended.resolve();
+    });
+  }
+
+  shareNames(delta: NameDelta): void {
+    this.#send({ kind: "names", delta });
+  }
+
+  /** Writes what is left and ends. */
+  async stop(): Promise<void> {
+    this.#send({ kind: "stop" });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, STOP_MS);
+    await Promise.race([this.#ended, promise]);
+    clearTimeout(timer);
+    await this.#thread.terminate();
+  }
+
+  #send(message: ToCounter): void {
+    this.#thread.postMessage(message);
+  }
+}

@@ -1,0 +1,60 @@
+/** Entry of the thread that keeps monthly counters in the embedded store: what blocks on the disk blocks nobody else. */
+import { parentPort, workerData } from "node:worker_threads";
+import { NameTable } from "../lib/name-table.ts";
+import { BucketTable } from "../quotas/bucket-table.ts";
+import { MonthRecorder } from "../quotas/month-recorder.ts";
+import { MonthClock } from "../quotas/months.ts";
+import { MonthStore } from "../quotas/month-store.ts";
+import type { CounterStart, FromCounter, ToCounter } from "./messages.ts";
+import { STORE_OWNER } from "./quota-memory.ts";
+
+/** What was settled and not yet written when the process is killed is at most so old. */
+const FLUSH_MS = 100;
+/** While it is still yesterday somewhere, last month's counters are still used. */
+const LAST_ZONE_MS = 86_400_000;
+
+const port = parentPort!;
+const start = workerData as CounterStart;
+const post = (message: FromCounter): void => {
+  port.postMessage(message);
+};
+
+const names = new NameTable();
+names.append(start.names);
+const store = new MonthStore(start.path);
+const recorder = new MonthRecorder(new BucketTable(start.buckets, STORE_OWNER), store, names);
+recorder.load(MonthClock.of("UTC").at(Date.now() - LAST_ZONE_MS).month);
+let failing = false;
+
+function flush(): void {
+  try {
+    recorder.flush();
+    if (failing) {
+      failing = false;
+      post({ kind: "writes" });
+    }
+  } catch (error) {
+    // said once; what could not be written is tried again with the next flush
+    if (!failing) {
+      failing = true;
+      post({ kind: "writeFailed", message: error instanceof Error ? error.message : String(error) });
+    }
+  }
+}
+
+const timer = setInterval(flush, FLUSH_MS);
+
+port.on("message", (message: ToCounter) => {
+  switch (message.kind) {
+    case "names":
+      names.append(message.delta);
+      recorder.restore();
+      return;
+    case "stop":
+      clearInterval(timer);
+      flush();
+      store.close();
+      port.close();
+  }
+});
+post({ kind: "ready", machineId: store.machineId });
