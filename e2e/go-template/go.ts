@@ -18,9 +18,10 @@ export interface GoResult {
   readonly error?: string;
 }
 
-/** Whether `go` can be run here. */
-export function hasGo(): boolean {
-  return spawnSync("go", ["version"]).status === 0;
+/** What `go version` says; undefined where there is no go. */
+export function goVersion(): string | undefined {
+  const { status, stdout } = spawnSync("go", ["version"]);
+  return status === 0 ? stdout.toString().trim() : undefined;
 }
 
 /** Builds the Go program and returns a function that renders cases with it, and one that deletes it. */
@@ -28,14 +29,14 @@ export function buildGoRenderer(): { render: (cases: readonly TemplateCase[]) =>
   const folder = mkdtempSync(join(tmpdir(), "sluice-go-template-"));
   const program = join(folder, "render");
   execFileSync("go", ["build", "-o", program, join(import.meta.dirname, "main.go")], {
-    env: { ...process.env, GOFLAGS: "-mod=mod", GO111MODULE: "off", GOCACHE: join(folder, "cache") },
+    env: { ...process.env, GO111MODULE: "off" },
   });
   const render = (cases: readonly TemplateCase[]): GoResult[] => {
     const json = cases.map(
       ({ template, data, missingKey }) =>
         `{"template":${JSON.stringify(template)},"missingKey":"${missingKey}","data":${data}}`,
     );
-    const output = execFileSync(program, { input: `[${json.join(",")}]`, maxBuffer: 64 * 1024 * 1024 });
+    const output = execFileSync(program, { input: `[${json.join(",")}]`, maxBuffer: 64 * 1024 * 1024, timeout: 20_000 });
     return JSON.parse(output.toString()) as GoResult[];
   };
   return { render, remove: () => rmSync(folder, { recursive: true, force: true }) };

@@ -229,7 +229,7 @@ export class Evaluator {
     let value: Value;
     for (let index = 1; index < args.length; index++) {
       value = this.#argument("value", args[index]!);
-      if (isTrue(value) === (name === "or")) return value;
+      if (isTrue(value, this.meter) === (name === "or")) return value;
     }
     return final === MISSING ? value : final;
   }
@@ -305,10 +305,12 @@ export class Evaluator {
       return run();
     } catch (error) {
       if (error instanceof LimitError) return this.fail(error.message, error.limit);
-      if (error instanceof RangeError && error.message.includes("call stack")) {
+      if (!(error instanceof RangeError)) throw error;
+      if (error.message.includes("call stack")) {
         return this.fail("nests too deep: use fewer levels of actions, parentheses or templates", "stack");
       }
-      throw error;
+      // a text longer than JavaScript can hold, under a limit that would allow it
+      return this.fail(`needs too much memory: ${error.message}`, "maxOutputBytes");
     }
   }
 }

@@ -19,7 +19,8 @@ type Ending = "end" | "break" | "continue";
  * @throws TemplateError
  */
 export function execute(program: Program, trees: TreeSet, data: Value, limits?: RenderLimits): string {
-  const evaluator = new Evaluator(program, data, new Meter(limits));
+  // JSON's null as the whole input is no value at all: only inside of something is it a nil
+  const evaluator = new Evaluator(program, data ?? undefined, new Meter(limits));
   const executor = new Executor(evaluator, trees);
   return evaluator.guarded(() => executor.run());
 }
@@ -96,7 +97,7 @@ class Executor {
     const size = scope.size;
     const value = this.#evaluator.pipeline(node.pipe);
     let ending: Ending = "end";
-    if (!isTrue(value)) {
+    if (!isTrue(value, this.#meter)) {
       if (node.otherwise !== undefined) ending = this.#list(node.otherwise);
     } else if (node.kind === "with") {
       ending = this.#withDot(value, "value", node.list);
@@ -142,11 +143,11 @@ class Executor {
         return this.#iterateKeys(node, (value as readonly Value[]).keys(), (key) => (value as readonly Value[])[key]);
       case "map": {
         const map = value as ValueMap;
-        return this.#iterateKeys(node, sortedKeys(map), (key) => member(map, key));
+        return this.#iterateKeys(node, sortedKeys(map, this.#meter), (key) => member(map, key));
       }
       case "indexMap": {
         const map = value as IndexMap;
-        return this.#iterateKeys(node, sortedIndexes(map), (key) => map.entries.get(key));
+        return this.#iterateKeys(node, sortedIndexes(map, this.#meter), (key) => map.entries.get(key));
       }
       case "bool":
       case "float64":
@@ -170,7 +171,6 @@ class Executor {
 
   #iterateKeys<K extends string | number>(node: BranchNode, keys: Iterable<K>, get: (key: K) => Value): boolean {
     let ran = false;
-    if (Array.isArray(keys)) this.#meter.steps(keys.length);
     for (const key of keys) {
       ran = true;
       if (this.#iteration(node, key, get(key) ?? null, "element") === "break") break;

@@ -43,10 +43,11 @@ class Encoder {
         return this.#list(value as readonly Value[], depth);
       case "map": {
         const map = value as ValueMap;
-        return this.#members(sortedKeys(map), (key) => map[key], depth);
+        return this.#members(sortedKeys(map, this.#meter), (key) => map[key], depth);
       }
       case "indexMap": {
         const { entries } = value as IndexMap;
+        this.#meter.steps(entries.size);
         const keys = [...entries.keys()].map(String).sort(compareStrings);
         return this.#members(keys, (key) => entries.get(Number(key)), depth);
       }
@@ -69,7 +70,6 @@ class Encoder {
   }
 
   #members(keys: readonly string[], get: (key: string) => Value, depth: number): void {
-    this.#meter.steps(keys.length);
     this.out += "{";
     keys.forEach((key, index) => {
       if (index > 0) this.out += ",";

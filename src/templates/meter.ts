@@ -43,12 +43,20 @@ export class Meter {
   }
 
   /**
-   * To be called before a text of `length` units is made or gone through.
+   * To be called before a text of `length` units is gone through.
+   * @throws LimitError when the steps for it are used up
+   */
+  read(length: number): void {
+    this.steps(1 + Math.floor(length / 64));
+  }
+
+  /**
+   * To be called before a text of `length` units is made.
    * @throws LimitError when it is too long or the steps for it are used up
    */
   text(length: number): void {
     if (length > this.maxOutputBytes) throw new LimitError("maxOutputBytes", this.maxOutputBytes);
-    this.steps(1 + Math.floor(length / 64));
+    this.read(length);
   }
 
   /** @throws LimitError when a value nests deeper than 1,000 */

@@ -125,10 +125,10 @@ class Printer {
       case "list":
         return this.#list(value as readonly Value[], verb, depth);
       case "map":
-        return this.#map(sortedKeys(value as ValueMap), (key) => (value as ValueMap)[key], value, verb, depth);
+        return this.#map(sortedKeys(value as ValueMap, this.#meter), (key) => (value as ValueMap)[key], value, verb, depth);
       case "indexMap": {
         const map = value as IndexMap;
-        return this.#map(sortedIndexes(map), (key) => map.entries.get(key), value, verb, depth);
+        return this.#map(sortedIndexes(map, this.#meter), (key) => map.entries.get(key), value, verb, depth);
       }
       case "moment":
         return this.#string(momentText(value as Moment), verb);
@@ -148,7 +148,7 @@ class Printer {
 
   #padText(text: string): void {
     const { precision } = this.flags;
-    this.#meter.text(text.length);
+    this.#meter.read(text.length);
     this.#pad(precision === undefined ? text : firstCharacters(text, precision));
   }
 
@@ -161,9 +161,7 @@ class Printer {
       case "x":
       case "X": {
         this.#meter.text(text.length * 3);
-        const hex = hexBytes(text, verb, this.flags);
-        // an empty text is padded with what the flags say, the others with spaces or zeros alike
-        return this.#pad(hex);
+        return this.#pad(hexBytes(text, verb, this.flags));
       }
       case "q":
         return this.#quoted(text);
@@ -209,7 +207,9 @@ class Printer {
     if (!"bgGxXfeE".includes(format)) return this.#badVerb(value, verb);
     const standard = "feE".includes(format) ? 6 : -1;
     const precision = this.flags.precision ?? standard;
+    // digits are worked out exactly, which takes longer than writing them
     this.#meter.text(Math.max(precision, 0));
+    this.#meter.steps(Math.min(Math.max(precision, 0), 2_000) >> 2);
     let text = formatFloat(asNumber(value), format, precision);
     const sign = /^[+-]/.test(text) ? text[0]! : this.flags.space && !this.flags.plus ? " " : "+";
     text = text.replace(/^[+-]/, "");
@@ -245,7 +245,6 @@ class Printer {
     depth: number,
   ): void {
     this.#meter.valueDepth(depth);
-    this.#meter.steps(keys.length);
     const { goSyntax } = this.flags;
     this.write(goSyntax ? `${typeName(map)}{` : "map[");
     keys.forEach((key, index) => {
@@ -265,7 +264,7 @@ class Printer {
       const percent = format.indexOf("%", at);
       this.write(format.slice(at, percent < 0 ? undefined : percent));
       if (percent < 0) break;
-      const reader = new DirectiveReader(format, percent + 1, values, next);
+      const reader = new DirectiveReader(format, percent + 1, values, next, this.#meter);
       this.flags = reader.flags;
       this.#goodIndex = true;
       reader.read();
@@ -321,6 +320,7 @@ class DirectiveReader {
   readonly flags: Flags = plainFlags();
   readonly #format: string;
   readonly #values: readonly Value[];
+  readonly #meter: Meter;
   at: number;
   next: number;
   reordered = false;
@@ -328,7 +328,8 @@ class DirectiveReader {
   /** What Go writes about a bad width or precision. */
   complaints = "";
 
-  constructor(format: string, at: number, values: readonly Value[], next: number) {
+  constructor(format: string, at: number, values: readonly Value[], next: number, meter: Meter) {
+    this.#meter = meter;
     this.#format = format;
     this.at = at;
     this.#values = values;
@@ -376,6 +377,7 @@ class DirectiveReader {
     if (this.#format[this.at] !== "[") return false;
     this.reordered = true;
     const close = this.#format.indexOf("]", this.at + 1);
+    this.#meter.read((close < 0 ? this.#format.length : close) - this.at);
     if (close < 0 || this.#format.length - this.at < 3) {
       this.at++;
       this.goodIndex = false;

@@ -4,7 +4,7 @@ import { printAll, printFormatted, printLine } from "../printer.ts";
 import { decodeBytes } from "../quoting.ts";
 import { CallError } from "../template-error.ts";
 import type { FunctionTable, TemplateFunction } from "../template-function.ts";
-import { Byte, asNumber, isTrue, kindOf, member, typeName } from "../values.ts";
+import { Byte, asNumber, isTrue, keyCount, kindOf, member, typeName } from "../values.ts";
 import type { IndexMap, Value, ValueMap } from "../values.ts";
 
 /** What Go's reflection says when it is asked for the type of nothing. */
@@ -14,17 +14,18 @@ const NO_TYPE = "reflect: call of reflect.Value.Type on zero Value";
  * Elements, keys, or bytes of UTF-8. The published gateway's `len` returns text; this one returns Go's int, which
  * prints alike and can be compared as well.
  */
-function length(value: Value): Value {
+function length(value: Value, meter: Meter): Value {
   if (value === null) throw new CallError("len of nil pointer");
   switch (kindOf(value)) {
     case "invalid":
       throw new CallError(NO_TYPE);
     case "string":
+      meter.read((value as string).length);
       return Buffer.byteLength(value as string);
     case "list":
       return (value as readonly Value[]).length;
     case "map":
-      return Object.keys(value as ValueMap).length;
+      return keyCount(value as ValueMap, meter);
     case "indexMap":
       return (value as IndexMap).entries.size;
     default:
@@ -63,7 +64,7 @@ function indexOnce(item: Value, key: Value, meter: Meter): Value {
       return list[at] ?? null;
     }
     case "string": {
-      meter.text((item as string).length);
+      meter.read((item as string).length);
       const bytes = Buffer.from(item as string);
       const at = position(key, bytes.length);
       if (at === bytes.length) throw new CallError("reflect: string index out of range");
@@ -95,7 +96,7 @@ function slice(args: readonly Value[], meter: Meter): Value {
   if (args.length > 4) throw new CallError(`too many slice indexes: ${args.length - 1}`);
   if (kind === "string") {
     if (args.length === 4) throw new CallError("cannot 3-index slice a string");
-    meter.text((item as string).length);
+    meter.read((item as string).length);
     const bytes = Buffer.from(item as string);
     const [from, to] = bounds(args.slice(1), bytes.length);
     return decodeBytes(bytes.subarray(from, to));
@@ -128,8 +129,8 @@ function decided(): never {
 export const builtinFunctions: FunctionTable = new Map<string, TemplateFunction>([
   ["and", { parameters: ["value"], rest: "value", special: "and", call: decided }],
   ["or", { parameters: ["value"], rest: "value", special: "or", call: decided }],
-  ["not", { parameters: ["value"], call: ([value]) => !isTrue(value) }],
-  ["len", { parameters: ["value"], call: ([value]) => length(value) }],
+  ["not", { parameters: ["value"], call: ([value], meter) => !isTrue(value, meter) }],
+  ["len", { parameters: ["value"], call: ([value], meter) => length(value, meter) }],
   ["index", { parameters: ["value"], rest: "value", call: index }],
   ["slice", { parameters: ["value"], rest: "value", call: slice }],
   ["call", { parameters: ["value"], rest: "value", special: "call", call }],

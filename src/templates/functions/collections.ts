@@ -39,11 +39,11 @@ export const collectionFunctions: FunctionTable = new Map<string, TemplateFuncti
   ["dict", { parameters: [], rest: "any", call: dict }],
   ["first", endOf(0)],
   ["last", endOf(-1)],
-  ["default", { parameters: ["any", "any"], call: ([fallback, value]) => (isTrue(value) ? value : fallback) }],
-  ["coalesce", { parameters: [], rest: "any", call: (args) => args.find((value) => isTrue(value)) ?? null }],
-  ["empty", { parameters: ["any"], call: ([value]) => !isTrue(value) }],
+  ["default", { parameters: ["any", "any"], call: ([fallback, value], meter) => (isTrue(value, meter) ? value : fallback) }],
+  ["coalesce", { parameters: [], rest: "any", call: (args, meter) => args.find((value) => isTrue(value, meter)) ?? null }],
+  ["empty", { parameters: ["any"], call: ([value], meter) => !isTrue(value, meter) }],
   [
     "ternary",
-    { parameters: ["any", "any", "any"], call: ([yes, no, condition]) => (isTrue(condition) ? yes : no) },
+    { parameters: ["any", "any", "any"], call: ([yes, no, condition], meter) => (isTrue(condition, meter) ? yes : no) },
   ],
 ]);

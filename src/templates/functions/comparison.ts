@@ -10,6 +10,10 @@ function isInteger(kind: Kind): boolean {
   return kind === "int" || kind === "uint8";
 }
 
+function isMap(kind: Kind): boolean {
+  return kind === "map" || kind === "indexMap";
+}
+
 function isBasic(kind: Kind): boolean {
   return kind === "bool" || kind === "string" || kind === "float64" || isInteger(kind);
 }
@@ -23,7 +27,7 @@ function compareNumbers(a: Value, b: Value): number {
 }
 
 function compareTexts(a: string, b: string, meter: Meter): number {
-  meter.text(Math.min(a.length, b.length));
+  meter.read(Math.min(a.length, b.length));
   return compareStrings(a, b);
 }
 
@@ -40,7 +44,7 @@ function equals(a: Value, b: Value, meter: Meter): boolean {
     return kindA === "invalid" || kindB === "invalid" ? false : incompatible(a, b);
   }
   if (kindA === "invalid" || kindB === "invalid") return kindA === kindB;
-  if (kindA !== kindB) {
+  if (kindA !== kindB && !(isMap(kindA) && isMap(kindB))) {
     const left = printValue(a, meter, "s");
     const right = printValue(b, meter);
     throw new CallError(`non-comparable types ${left}: ${typeName(a)}, ${typeName(b)}: ${right}`);
@@ -51,7 +55,7 @@ function equals(a: Value, b: Value, meter: Meter): boolean {
 function equalBasics(kind: Kind, a: Value, b: Value, meter: Meter): boolean {
   if (kind === "bool") return a === b;
   if (kind === "string") {
-    meter.text((a as string).length);
+    meter.read((a as string).length);
     return a === b;
   }
   return compareNumbers(a, b) === 0;

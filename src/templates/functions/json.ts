@@ -34,8 +34,10 @@ function sliceToIndexMap([list, start]: readonly Value[], meter: Meter): Value {
   return new IndexMap(entries);
 }
 
-/** Integers that a JavaScript number cannot hold. */
-const BIG_INTEGERS = /"(?:[^"\\]|\\.)*"|-?\d{16,}(?![\d.eE])/g;
+/** Texts, and numbers. */
+const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+/** An integer that a JavaScript number may not hold. */
+const BIG_INTEGER = /^-?\d{16,}$/;
 
 /**
  * Reads JSON without losing digits of big integers: parsed as numbers they would, so they are replaced by texts with
@@ -43,13 +45,13 @@ const BIG_INTEGERS = /"(?:[^"\\]|\\.)*"|-?\d{16,}(?![\d.eE])/g;
  */
 function fromJson([text]: readonly Value[], meter: Meter): Value {
   const source = text as string;
-  meter.text(source.length);
+  meter.read(source.length);
   meter.steps(Math.floor(source.length / 8));
   try {
     if (!/\d{16}/.test(source)) return parseJson(source) as Value;
     let mark = "integer:";
     while (source.includes(mark)) mark = `${mark.slice(0, -1)}-:`;
-    const replaced = source.replace(BIG_INTEGERS, (token) => (token.startsWith('"') ? token : `"${mark}${token}"`));
+    const replaced = source.replace(TOKENS, (token) => (BIG_INTEGER.test(token) ? `"${mark}${token}"` : token));
     // the marked text is valid where the source is not: a number as a key
     parseJson(source);
     return withIntegers(parseJson(replaced) as Value, mark, meter, 0);

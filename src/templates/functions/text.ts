@@ -27,7 +27,7 @@ function asksText(ask: (text: string, part: string) => boolean): TemplateFunctio
   return {
     parameters: ["string", "string"],
     call: ([part, text], meter) => {
-      meter.text((text as string).length);
+      meter.read((text as string).length);
       return ask(text as string, part as string);
     },
   };
@@ -42,7 +42,7 @@ function replace([old, replacement, text]: readonly Value[], meter: Meter): Valu
 
 /** Cuts a text; without a separator, into characters. */
 function cut(text: string, separator: string, meter: Meter): string[] {
-  meter.text(text.length);
+  meter.read(text.length);
   // a part is a step: no more of them are made than there are steps left
   const parts = separator === "" ? Array.from(text) : text.split(separator, meter.stepsLeft + 1);
   meter.steps(parts.length);
@@ -68,7 +68,7 @@ function textsOf(list: Value, meter: Meter): string[] {
 
 /** The first `count` characters; with a negative count, the last ones. */
 function truncate([count, text]: readonly Value[], meter: Meter): Value {
-  meter.text((text as string).length);
+  meter.read((text as string).length);
   const wanted = asNumber(count);
   if (wanted >= 0) return firstCharacters(text as string, wanted);
   return Array.from(text as string)
@@ -83,7 +83,7 @@ function truncateTokens(estimate: TokenEstimator): TemplateFunction {
       const whole = text as string;
       const wanted = asNumber(count);
       const fits = (length: number) => {
-        meter.text(length * 4);
+        meter.read(length * 2);
         return estimate(whole.slice(0, length)) <= wanted;
       };
       if (wanted < 0) throw new CallError(`cannot cut to ${wanted} tokens`);
