@@ -135,6 +135,12 @@ const GOALS: readonly Goal[] = [
     unit: "×",
   },
   {
+    text: "quotas: admission in six limits, and settling",
+    measure: (figures) => figures("admission", "CPU per request, six limits"),
+    bound: { kind: "at most", value: 3 },
+    unit: "µs",
+  },
+  {
     text: "soak: RSS, end against beginning",
     measure: (figures) => figures("soak", "RSS grown"),
     bound: { kind: "at most", value: 1.1 },

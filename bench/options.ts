@@ -13,6 +13,7 @@ export const SCENARIO_NAMES = [
   "idle-streams",
   "swap",
   "workers",
+  "admission",
   "soak",
 ] as const;
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];

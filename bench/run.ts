@@ -23,6 +23,7 @@ import { profileSluice } from "./profile.ts";
 import { markdown } from "./report.ts";
 import type { MissingPeer, Report } from "./report.ts";
 import type { Scenario, SharedScenario } from "./scenarios/contract.ts";
+import { admission } from "./scenarios/admission.ts";
 import { cpuScenarios } from "./scenarios/cpu.ts";
 import { idleStreams } from "./scenarios/idle.ts";
 import { latencyScenarios } from "./scenarios/latency.ts";
@@ -36,7 +37,15 @@ const CACHE = join(REPOSITORY, ".bench-peers");
 const RESULTS = join(REPOSITORY, "docs/benchmarks");
 
 const PEERS: readonly PeerKind[] = [nginx, sluice, portkey, litellm, bifrost];
-const SCENARIOS: readonly Scenario[] = [...cpuScenarios, ...latencyScenarios, idleStreams, swap, workers, soak];
+const SCENARIOS: readonly Scenario[] = [
+  ...cpuScenarios,
+  ...latencyScenarios,
+  idleStreams,
+  swap,
+  workers,
+  admission,
+  soak,
+];
 
 async function main(): Promise<void> {
   const options = readOptions(process.argv.slice(2));

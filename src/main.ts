@@ -4,9 +4,11 @@ import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { checkCommand } from "./cli/check.ts";
 import { keysCommand } from "./cli/keys.ts";
+import { pricesCommand } from "./cli/prices.ts";
 import { schemaCommand } from "./cli/schema.ts";
 import { serveCommand } from "./cli/serve.ts";
 import { simulateCommand } from "./cli/simulate.ts";
+import { usageCommand } from "./cli/usage.ts";
 
 /** The version of the package that this file is part of, be it run from `src` or from `dist`. */
 function readVersion(): string {
@@ -23,6 +25,8 @@ const program = new Command("sluice")
   .addCommand(checkCommand())
   .addCommand(schemaCommand())
   .addCommand(keysCommand())
+  .addCommand(pricesCommand())
+  .addCommand(usageCommand())
   .addCommand(simulateCommand());
 
 await program.parseAsync();

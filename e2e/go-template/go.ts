@@ -36,7 +36,11 @@ export function buildGoRenderer(): { render: (cases: readonly TemplateCase[]) =>
       ({ template, data, missingKey }) =>
         `{"template":${JSON.stringify(template)},"missingKey":"${missingKey}","data":${data}}`,
     );
-    const output = execFileSync(program, { input: `[${json.join(",")}]`, maxBuffer: 64 * 1024 * 1024, timeout: 20_000 });
+    const output = execFileSync(program, {
+      input: `[${json.join(",")}]`,
+      maxBuffer: 64 * 1024 * 1024,
+      timeout: 20_000,
+    });
     return JSON.parse(output.toString()) as GoResult[];
   };
   return { render, remove: () => rmSync(folder, { recursive: true, force: true }) };

@@ -5,6 +5,7 @@ import { ConfigError, formatProblem } from "../config/problem.ts";
 import { MODEL_FILTERS, REQUEST_FILTERS } from "../filters/builtin.ts";
 import { describeSnapshot } from "./describe-snapshot.ts";
 import { print } from "./print.ts";
+import { warnOfUnpriced } from "./unpriced-models.ts";
 
 /** Exit status 0 if the file can run, 1 if not. */
 export function checkCommand(): Command {
@@ -22,6 +23,9 @@ function check(file: string, verbosity: "problems" | "everything"): number {
     const { snapshot, warnings } = loadConfig(file, { filters: { request: REQUEST_FILTERS, model: MODEL_FILTERS } });
     for (const warning of warnings) {
       process.stderr.write(`warning: ${formatProblem(warning)}\n`);
+    }
+    for (const warning of warnOfUnpriced(snapshot)) {
+      process.stderr.write(`warning: ${file}: ${warning}\n`);
     }
     if (verbosity === "everything") {
       print(`${file} is valid.\n\n${describeSnapshot(snapshot)}`);

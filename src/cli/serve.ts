@@ -30,7 +30,7 @@ export function serveCommand(): Command {
     .description("run the gateway")
     .option("-c, --config <file>", "configuration file; without it, built-in defaults")
     .option("-l, --listen <host:port>", "where clients connect", listenOption)
-    .option("--admin-listen <host:port>", "where /healthz, /readyz and /metrics are", listenOption)
+    .option("--admin-listen <host:port>", "where /healthz, /readyz, /metrics and usage are", listenOption)
     .option("-w, --workers <n>", "worker threads; default one a core", parseWorkers)
     .action(async (options: ServeOptions) => {
       process.exitCode = await serve(options);
@@ -60,6 +60,7 @@ async function serve(options: ServeOptions): Promise<number> {
     isReady: () => gateway.notReady(),
     renderMetrics: () => observer.metrics.render(),
     metricsContentType: PROMETHEUS_CONTENT_TYPE,
+    usage: (question) => gateway.usage(question),
     onError: (error) => {
       log.error({ err: error }, "the admin port failed");
     },

@@ -1,6 +1,7 @@
 /** From a valid document to the snapshot: defaults in their places, references kept by name. */
 import { resolve } from "node:path";
 import { buildLimits } from "./build-limits.ts";
+import { buildPrice, buildPriceRule } from "./build-price.ts";
 import { DEFAULT_DOMAIN, DEFAULT_STORE_PATH } from "./defaults.ts";
 import type { ConfigDocument, Entries } from "./document.ts";
 import type { Findings } from "./findings.ts";
@@ -59,6 +60,7 @@ export function buildSnapshot(document: ConfigDocument, context: BuildContext): 
     models: mapValid(document.models, (model) => buildModel(model, settings.quotas)),
     consumers: mapValid(document.consumers, (consumer) => buildConsumer(consumer, settings.quotas)),
     domains: document.domains === undefined ? [DEFAULT_DOMAIN] : mapValid(document.domains, buildDomain),
+    prices: mapValid(document.prices, buildPriceRule),
   });
 }
 
@@ -151,10 +153,11 @@ function buildModel(model: ModelDocument, quotas: QuotasDocument): ModelConfig {
   return {
     name: model.name,
     aliases: model.aliases,
-    targets: model.targets.map(({ limits, filters, ...target }) => ({
+    targets: model.targets.map(({ limits, filters, price, ...target }) => ({
       ...target,
       filters: filters.map(buildMiddleware),
       ...buildLimits({ limits }, quotas),
+      ...(price !== undefined && { price: buildPrice(price) }),
     })),
     balance: model.balance,
     retry: model.retry,

@@ -11,6 +11,8 @@ import { domainSchema } from "./schema/domain.ts";
 import type { DomainDocument } from "./schema/domain.ts";
 import { modelSchema } from "./schema/model.ts";
 import type { ModelDocument } from "./schema/model.ts";
+import { priceRuleSchema } from "./schema/price.ts";
+import type { PriceRuleDocument } from "./schema/price.ts";
 import { providerSchema } from "./schema/provider.ts";
 import type { ProviderDocument } from "./schema/provider.ts";
 import { outlineSchema } from "./schema/root.ts";
@@ -32,6 +34,7 @@ export interface ConfigDocument {
   readonly consumers: Entries<ConsumerDocument>;
   /** Absent: the file has no `domains`. */
   readonly domains: Entries<DomainDocument> | undefined;
+  readonly prices: Entries<PriceRuleDocument>;
 }
 
 /** Reads plain data as a document. */
@@ -46,10 +49,11 @@ export function readDocument(value: unknown, findings: Findings): ConfigDocument
   const consumers = readEntries("consumers", consumerSchema, lists.consumers, findings);
   const domains =
     lists.domains === undefined ? undefined : readEntries("domains", domainSchema, lists.domains, findings);
-  return { settings: outline.data, providers, models, consumers, domains };
+  const prices = readEntries("prices", priceRuleSchema, lists.prices, findings);
+  return { settings: outline.data, providers, models, consumers, domains, prices };
 }
 
-type Lists = Pick<Outline, "providers" | "models" | "consumers" | "domains">;
+type Lists = Pick<Outline, "providers" | "models" | "consumers" | "domains" | "prices">;
 
 /** The lists of a document whose outline is wrong somewhere else. */
 function salvage(value: unknown): Lists {
@@ -63,6 +67,7 @@ function salvage(value: unknown): Lists {
     models: list("models"),
     consumers: list("consumers"),
     domains: hasDomains ? list("domains") : undefined,
+    prices: list("prices"),
   };
 }
 

@@ -19,6 +19,8 @@ export interface Snapshot {
   readonly models: readonly ModelConfig[];
   readonly consumers: readonly ConsumerConfig[];
   readonly domains: readonly DomainConfig[];
+  /** In the order of the file, which means nothing: the most specific one counts. */
+  readonly prices: readonly PriceRuleConfig[];
 }
 
 export interface ListenConfig {
@@ -146,6 +148,38 @@ export interface TargetConfig {
   readonly priority: number;
   readonly filters: readonly MiddlewareConfig[];
   readonly limits?: LimitsConfig;
+  /** Absent: what `Snapshot.prices` or the price catalogue say. */
+  readonly price?: PriceConfig;
+}
+
+/** Prices by kind of token: picodollars (10^-12 USD) a token, whole numbers from 0 to 10^10. */
+export interface RatesConfig {
+  readonly input: number;
+  /** Of the input: read from the provider's cache. */
+  readonly cachedInput: number;
+  /** Of the input: written to the provider's cache. */
+  readonly cacheWrite: number;
+  /** Of the input: written there to be kept for an hour. */
+  readonly cacheWriteHour: number;
+  readonly output: number;
+  /** Of the output: spent on reasoning. */
+  readonly reasoning: number;
+}
+
+/** What the tokens of one model cost. */
+export interface PriceConfig {
+  readonly base: RatesConfig;
+  /** Rates of requests whose prompt has more than `above` tokens, ascending; the last that fits holds for all of it. */
+  readonly tiers: readonly { readonly above: number; readonly rates: RatesConfig }[];
+}
+
+/** The price of an upstream model, or of all with a beginning. */
+export interface PriceRuleConfig {
+  /** Absent: whoever provides it. */
+  readonly provider?: string;
+  /** Upstream model; may end in `*`. */
+  readonly model: string;
+  readonly price: PriceConfig;
 }
 
 /** What a retry may follow. `connect` covers every connection failure before the first token. */

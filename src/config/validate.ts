@@ -7,6 +7,7 @@ import { validateDomains } from "./validate/domains.ts";
 import { validateSupplyLimits } from "./validate/limits.ts";
 import { ModelNames } from "./validate/model-names.ts";
 import { validateModels } from "./validate/models.ts";
+import { validatePrices } from "./validate/prices.ts";
 import { validateProviders } from "./validate/providers.ts";
 
 /** @param now milliseconds since the epoch */
@@ -22,6 +23,7 @@ export function validateDocument(
   validateSupplyLimits(document, findings);
   validateConsumers(document, models, now, findings);
   validateDomains(document, filters, findings);
+  validatePrices(document, findings);
   if (document.models.items.length === 0) {
     findings.warn([], "there are no models, so clients can ask for nothing", "Add `models`.");
   }

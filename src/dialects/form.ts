@@ -197,9 +197,15 @@ export interface Usage {
   cachedTokens: number;
   /** Of the prompt: written to the provider's cache (all lifetimes together). */
   cacheWriteTokens: number;
+  /** Of the tokens written to the cache: to be kept for an hour, which some vendors charge more for. */
+  cacheWriteHourTokens?: number;
+  /** Of the prompt: sound, not from the cache. */
+  audioPromptTokens?: number;
   completionTokens: number;
   /** Of the completion: spent on reasoning. */
   reasoningTokens: number;
+  /** Of the completion: sound. */
+  audioCompletionTokens?: number;
   extra?: Extra;
 }
 

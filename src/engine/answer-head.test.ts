@@ -13,6 +13,7 @@ function headOf(parts: Partial<Exchange>): Map<string, string> {
     dropped: [],
     isHttp2: false,
     services: { draining: () => false },
+    entry: { nanoUsd: undefined },
     ...parts,
   } as unknown as Exchange;
   const head = answerHead(exchange, []);
@@ -46,4 +47,8 @@ test("an upstream model of any script is shown percent-encoded", () => {
   assert.equal(head.get("x-sluice-model"), "%E6%A8%A1%E5%9E%8B/7b");
   assert.equal(head.get("x-sluice-attempts"), "2");
   assert.equal(head.get("x-sluice-overhead-ms"), "1.23");
+  assert.equal(head.get("x-sluice-cost"), undefined);
+  const entry = { nanoUsd: 1_000 } as Partial<Exchange["entry"]> as Exchange["entry"];
+  assert.equal(headOf({ ...parts, entry }).get("x-sluice-cost"), "0.000001");
+  assert.equal(headOf({ entry }).get("x-sluice-cost"), undefined, "only where the route exposes it");
 });

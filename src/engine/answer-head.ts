@@ -1,4 +1,5 @@
 /** The head that every answer of Sluice has, whoever it comes from. Header names and values alternate. */
+import { formatUsd } from "../ledger/prices/cost.ts";
 import { headerText } from "../lib/header-text.ts";
 import type { Exchange } from "./exchange.ts";
 import { pushRateLimits } from "./rate-limit-headers.ts";
@@ -35,12 +36,18 @@ export function answerHead(exchange: Exchange, headers: readonly string[]): stri
   return head;
 }
 
-function pushOwnHeaders({ endpoint, hits, dispatchMs }: Exchange, head: string[]): void {
+function pushOwnHeaders(exchange: Exchange, head: string[]): void {
+  const { endpoint, hits, dispatchMs } = exchange;
+  const { nanoUsd } = exchange.entry;
   if (endpoint !== undefined) {
     const { provider, config } = endpoint.target;
     head.push("x-sluice-provider", provider.name, "x-sluice-model", headerText(config.model));
   }
   head.push("x-sluice-attempts", String(hits), "x-sluice-overhead-ms", dispatchMs.toFixed(2));
+  // what a stream uses is not known when its head goes out
+  if (nanoUsd !== undefined) {
+    head.push("x-sluice-cost", formatUsd(nanoUsd));
+  }
 }
 
 function droppedText(fields: readonly string[]): string {

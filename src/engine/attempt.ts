@@ -73,7 +73,7 @@ export class Attempt implements UpstreamHandler {
     const { request, encoded } = encodeAttempt(call, endpoint);
     this.encoded = encoded;
     call.exchange.dropped = encoded.dropped;
-    call.exchange.attempt(endpoint, call.serving.model.nameId);
+    call.exchange.attempt(endpoint, call.serving);
     call.deadlines.arm("connect", endpoint.target.timeouts.connectMs + POOL_SPEAKS_FIRST_MS);
     this.#upstream = endpoint.origin.send(request, this);
   }

@@ -3,16 +3,19 @@
  * use, and settles what it really used when the exchange ends, however it does.
  */
 import type { Usage } from "../dialects/form.ts";
-import { costNanoUsd, reserveNanoUsd } from "./prices-placeholder.ts";
+import { reserveNanoUsd } from "../ledger/prices/cost.ts";
 import { SluiceError } from "../lib/errors.ts";
 import { sharedNowMs } from "../lib/shared-clock.ts";
 import type { Amounts, Refusal } from "../quotas/admission.ts";
-import type { CompiledModel, Endpoint } from "./engine.ts";
+import type { Endpoint } from "./engine.ts";
 import type { Demand } from "./demand.ts";
 import type { ServingModel } from "./endpoint-choice.ts";
 import type { Exchange } from "./exchange.ts";
 import { quotaError } from "./quota-error.ts";
+import { correctedTokens } from "./prompt-tokens.ts";
 import type { QuotaPlan } from "./quota-plan.ts";
+import { isNotPriced, lacksPrice, pricesOf } from "./target-price.ts";
+import type { UsageSlot } from "./usage-slot.ts";
 
 /** How often a request that waits for a lease looks whether it has come, and how long it waits at most. */
 const LEASE_POLL_MS = 2;
@@ -23,17 +26,17 @@ export class CallQuota {
   readonly #exchange: Exchange;
   readonly #demand: Demand;
   readonly #record: number;
-  #model: CompiledModel;
+  #serving: ServingModel;
   #plan: QuotaPlan | undefined;
   #amounts: Amounts = { tokens: 0, nanoUsd: 0 };
   #poll: NodeJS.Timeout | undefined;
 
-  constructor(exchange: Exchange, demand: Demand, { model, name }: ServingModel) {
+  constructor(exchange: Exchange, demand: Demand, serving: ServingModel) {
     this.#exchange = exchange;
     this.#demand = demand;
     this.#record = exchange.entry.slot;
-    this.#model = model;
-    this.#plan = this.#planFor(model, name);
+    this.#serving = serving;
+    this.#plan = this.#planFor(serving);
   }
 
   /** The buckets that the client's answer tells of. */
@@ -43,24 +46,24 @@ export class CallQuota {
 
   /** Reserves for the call. `then` is called at once, or, where this machine must ask others first, in a moment. */
   admit(then: (error: SluiceError | undefined) => void): void {
-    if (this.#plan?.countsMoney === true && !isPriced(this.#model)) {
+    if (isNotPriced(this.#serving, this.#plan)) {
       then(notPriced());
       return;
     }
-    this.#amounts = this.#estimate(this.#model, this.#plan);
+    this.#amounts = this.#estimate(this.#serving, this.#plan);
     this.#tryToAdmit(then, sharedNowMs());
   }
 
   /** Reserves anew when a fallback is to serve: its own limits count, and the bill is its own. */
-  serveBy({ model, name }: ServingModel): SluiceError | undefined {
-    if (model === this.#model) {
+  serveBy(serving: ServingModel): SluiceError | undefined {
+    if (serving.model === this.#serving.model) {
       return undefined;
     }
     const { admission } = this.#exchange.services.quotas;
     admission.settle(this.#record, NOTHING);
-    this.#model = model;
-    this.#plan = this.#planFor(model, name);
-    this.#amounts = this.#estimate(model, this.#plan);
+    this.#serving = serving;
+    this.#plan = this.#planFor(serving);
+    this.#amounts = this.#estimate(serving, this.#plan);
     const refusal = admission.admit(this.#record, this.#plan?.buckets ?? [], this.#amounts);
     return refusal && this.#errorOf(refusal);
   }
@@ -81,38 +84,38 @@ export class CallQuota {
   }
 
   /** Milliseconds until an endpoint has room for the call; 0 for now, Infinity for never. */
-  roomWaitMs(endpoint: Endpoint, { model, name }: ServingModel): number {
+  roomWaitMs(endpoint: Endpoint, serving: ServingModel): number {
     const { admission, plans } = this.#exchange.services.quotas;
-    const plan = model === this.#model ? this.#plan : this.#planFor(model, name);
-    if (plan?.countsMoney === true && endpoint.target.price === undefined) {
+    const serves = serving.model === this.#serving.model;
+    const plan = serves ? this.#plan : this.#planFor(serving);
+    if (lacksPrice(endpoint, serving, plan)) {
       return Infinity;
     }
-    const amounts = model === this.#model ? this.#amounts : this.#estimate(model, plan);
+    const amounts = serves ? this.#amounts : this.#estimate(serving, plan);
     const own = plans.ofEndpoint(endpoint, Date.now());
     const wait = own.length === 0 ? 0 : admission.roomWaitMs(own, amounts);
-    return model === this.#model || plan === undefined
-      ? wait
-      : Math.max(wait, admission.roomWaitMs(plan.buckets, amounts));
+    return serves || plan === undefined ? wait : Math.max(wait, admission.roomWaitMs(plan.buckets, amounts));
   }
 
   /** A stream goes on; from time to time what has come by now is settled. */
   progressed(usage: Usage): void {
-    const { entry, endpoint, services } = this.#exchange;
+    const { entry, services } = this.#exchange;
     entry.tokensSoFar(usage);
-    services.quotas.admission.checkpoint(this.#record, amountsOf(usage, endpoint));
+    services.quotas.admission.checkpoint(this.#record, amountsOf(entry));
   }
 
-  /** The exchange has ended. @param usage what was used @param hits upstream hits that were made */
-  end(usage: Usage, endpoint: Endpoint | undefined, hits: number): void {
+  /** The exchange has ended. @param entry what was used, and what it cost @param hits upstream hits that were made */
+  end(entry: UsageSlot, hits: number): void {
     clearInterval(this.#poll);
     const { admission } = this.#exchange.services.quotas;
     if (hits === 0) {
       admission.cancel(this.#record);
       return;
     }
-    admission.settle(this.#record, amountsOf(usage, endpoint));
-    if (usage.completionTokens > 0) {
-      this.#plan?.output.learn(usage.completionTokens);
+    admission.settle(this.#record, amountsOf(entry));
+    const { completionTokens } = entry.usage;
+    if (completionTokens > 0) {
+      this.#plan?.output.learn(completionTokens);
     }
   }
 
@@ -140,17 +143,19 @@ export class CallQuota {
     }, LEASE_POLL_MS);
   }
 
-  #planFor(model: CompiledModel, name: string): QuotaPlan | undefined {
+  #planFor({ model, name }: ServingModel): QuotaPlan | undefined {
     const { caller, services } = this.#exchange;
     return caller && services.quotas.plans.find(caller, model, name, Date.now());
   }
 
-  #estimate(model: CompiledModel, plan: QuotaPlan | undefined): Amounts {
-    const { promptTokens } = this.#demand;
-    const output = this.#demand.outputTokens(model, plan);
+  #estimate(serving: ServingModel, plan: QuotaPlan | undefined): Amounts {
+    const { entry, services } = this.#exchange;
+    const promptTokens = correctedTokens(services.quotas.correction, serving.model, this.#demand.promptTokens);
+    const output = this.#demand.outputTokens(serving.model, plan, promptTokens);
+    const at = entry.startedAt;
     const nanoUsd =
-      plan?.countsMoney === true
-        ? Math.max(0, ...model.prices.map((price) => reserveNanoUsd(price, promptTokens, output)))
+      plan?.countsMoney === true || serving.model.hasLimitedEndpoints
+        ? Math.max(0, ...pricesOf(serving).map((price) => reserveNanoUsd(price, promptTokens, output, at)))
         : 0;
     return { tokens: promptTokens + output, nanoUsd };
   }
@@ -162,20 +167,12 @@ export class CallQuota {
 
 const NOTHING: Amounts = { tokens: 0, nanoUsd: 0 };
 
-function amountsOf(usage: Usage, endpoint: Endpoint | undefined): Amounts {
-  const price = endpoint?.target.price;
-  return {
-    tokens: usage.promptTokens + usage.completionTokens,
-    nanoUsd: price === undefined ? 0 : costNanoUsd(price, usage),
-  };
-}
-
-function isPriced(model: CompiledModel): boolean {
-  return model.prices.length > 0;
+function amountsOf({ usage, nanoUsd }: UsageSlot): Amounts {
+  return { tokens: usage.promptTokens + usage.completionTokens, nanoUsd: nanoUsd ?? 0 };
 }
 
 function notPriced(): SluiceError {
   const message =
-    "This model has no known price, and your use is limited by a budget in money. Ask your platform team for its price (`price` of its target; `free: true` if it costs nothing).";
+    "This model has no known price, and your use is limited by a budget in money. Ask your platform team for its price (`price` of its target, or `prices`; `free: true` if it costs nothing).";
   return new SluiceError("model_not_priced", message, { param: "model" });
 }

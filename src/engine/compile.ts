@@ -17,6 +17,8 @@ import { DIALECTS } from "../dialects/builtin.ts";
 import type { Dialect } from "../dialects/contract.ts";
 import { MODEL_FILTERS, REQUEST_FILTERS, type FilterFactory } from "../filters/builtin.ts";
 import type { RequestFilter } from "../filters/contract.ts";
+import { PriceBook } from "../ledger/prices/price-book.ts";
+import type { Price } from "../ledger/prices/price.ts";
 import { OFFLINE_URL, type Origin, type OriginOptions } from "../upstreams/origin.ts";
 import { composeModelFilters } from "./compose.ts";
 import type { CompiledDomain, CompiledModel, CompiledRoute, CompiledTarget, Endpoint, Engine } from "./engine.ts";
@@ -24,7 +26,7 @@ import { secretsOf } from "./error-text.ts";
 import { HostTable, PathTable } from "./match.ts";
 import { Models } from "./models.ts";
 import { OperationTable } from "./operations.ts";
-import type { Price } from "./prices-placeholder.ts";
+import { implicitModels, promptOf } from "./prompt-route.ts";
 
 /** The registries that an engine takes from, and that outlive it. */
 export interface CompileServices {
@@ -75,7 +77,7 @@ export function* compileEngine(snapshot: Snapshot, services: CompileServices): G
 type TakeOrigin = (options: OriginOptions) => Origin;
 
 /** What an endpoint has of its provider: node and credential, whatever the target. */
-interface Address extends Omit<Endpoint, "target" | "weight" | "limited" | "quotaTimeZone"> {
+interface Address extends Omit<Endpoint, "target" | "weight" | "limited" | "countsMoney" | "quotaTimeZone"> {
   readonly credentialLimits: LimitsConfig | undefined;
 }
 
@@ -99,9 +101,10 @@ function* compileModels(
     providers.set(config.name, compileProvider(config, services, takeOrigin));
     yield;
   }
+  const priceBook = new PriceBook(snapshot.prices);
   const models = new Models();
-  for (const config of snapshot.models) {
-    models.add(config, compileModel(config, snapshot.quotas.timeZone, providers, services));
+  for (const config of [...snapshot.models, ...implicitModels(snapshot)]) {
+    models.add(config, compileModel(config, snapshot.quotas.timeZone, providers, priceBook, services));
     yield;
   }
   return models;
@@ -160,6 +163,7 @@ function compileModel(
   config: ModelConfig,
   quotaTimeZone: string,
   providers: ReadonlyMap<string, CompiledProvider>,
+  priceBook: PriceBook,
   services: CompileServices,
 ): CompiledModel {
   const byPriority = new Map<number, Endpoint[]>();
@@ -168,14 +172,15 @@ function compileModel(
     if (provider === undefined) {
       throw new Error(`model ${config.name}: there is no provider ${targetConfig.provider}`);
     }
-    const target = compileTarget(targetConfig, provider, config, services);
+    const target = compileTarget(targetConfig, provider, config, priceBook, services);
     const endpoints = byPriority.get(targetConfig.priority) ?? [];
     for (const [index, { credentialLimits, ...address }] of provider.addresses.entries()) {
       const policyWeight = config.balance.policy === "round-robin" ? 1 : targetConfig.weight;
       // a target's share does not grow with its nodes and credentials
       const weight = policyWeight * provider.shares[index]!;
       const limited = limitsOf(services.nameId(config.name), target, address.credentialId, credentialLimits);
-      endpoints.push(Object.freeze({ ...address, target, weight, limited, quotaTimeZone }));
+      const countsMoney = limited.some(({ limits }) => limits.monthlyNanoUsd !== undefined);
+      endpoints.push(Object.freeze({ ...address, target, weight, limited, countsMoney, quotaTimeZone }));
     }
     byPriority.set(targetConfig.priority, endpoints);
   }
@@ -196,7 +201,10 @@ function compileModel(
   });
 }
 
-function distinctPrices(endpoints: readonly Endpoint[]): Price[] {
+function distinctPrices(endpoints: readonly Endpoint[]): Price[] | undefined {
+  if (endpoints.some(({ target }) => target.findPrice !== undefined)) {
+    return undefined;
+  }
   return [...new Set(endpoints.flatMap(({ target }) => target.price ?? []))];
 }
 
@@ -223,12 +231,14 @@ function compileTarget(
   config: TargetConfig,
   provider: CompiledProvider,
   model: ModelConfig,
+  priceBook: PriceBook,
   services: CompileServices,
 ): CompiledTarget {
   const filters = config.filters.map(({ name, options }, index) => {
     const where = `model ${model.name}, target ${config.provider}/${config.model}, filters[${index}]`;
     return createFilter(MODEL_FILTERS, name, options, where);
   });
+  const isOpen = config.model.includes("*");
   return Object.freeze({
     config,
     provider: provider.config,
@@ -237,7 +247,8 @@ function compileTarget(
     timeouts: provider.config.timeouts,
     providerId: provider.id,
     upstreamModelId: services.nameId(config.model),
-    price: undefined,
+    price: isOpen ? undefined : priceBook.find(provider.config, config, config.model),
+    findPrice: isOpen ? (name: string) => priceBook.find(provider.config, config, name) : undefined,
   });
 }
 
@@ -282,6 +293,7 @@ function compileRoute(
     operationPath: config.path.endsWith("/*") ? undefined : operations.suffixOf(config.path),
     beforeAuthentication: filters.flatMap((filter) => filter.beforeAuthentication?.bind(filter) ?? []),
     answerHead: filters.flatMap((filter) => filter.answerHead?.bind(filter) ?? []),
+    prompt: promptOf(filters, config, snapshot),
     maxBodyBytes: filters.reduce((limit, filter) => filter.maxBodyBytes ?? limit, snapshot.server.maxBodyBytes),
   });
 }

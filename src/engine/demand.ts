@@ -15,7 +15,7 @@ const MAX_CHOICES = 1_024;
 
 /** One request's demand. */
 export class Demand {
-  /** Estimated tokens of the prompt. */
+  /** Estimated tokens of the prompt, not yet corrected for the model that is to serve. */
   readonly promptTokens: number;
   /** Tokens that one answer may have, as the request says; undefined if it does not. */
   readonly #maxTokens: number | undefined;
@@ -30,8 +30,11 @@ export class Demand {
     this.#choices = Math.min(MAX_CHOICES, Math.max(1, count(scan, "n") ?? 1));
   }
 
-  /** Output tokens to reserve. What a soft limit reserves always fits in, if the prompt does. */
-  outputTokens({ maxOutputTokens }: CompiledModel, plan: QuotaPlan | undefined): number {
+  /**
+   * Output tokens to reserve. What a soft limit reserves always fits in, if the prompt does.
+   * @param promptTokens as corrected for the model
+   */
+  outputTokens({ maxOutputTokens }: CompiledModel, plan: QuotaPlan | undefined, promptTokens: number): number {
     if (!this.#answers) {
       return 0;
     }
@@ -40,7 +43,7 @@ export class Demand {
       return (asked === Infinity ? DEFAULT_HARD_OUTPUT_TOKENS : asked) * this.#choices;
     }
     const usual = plan?.output.p90 ?? DEFAULT_SOFT_OUTPUT_TOKENS;
-    const room = Math.max(0, (plan?.tokenCapacity ?? Infinity) - this.promptTokens);
+    const room = Math.max(0, (plan?.tokenCapacity ?? Infinity) - promptTokens);
     return Math.min(Math.min(asked, usual) * this.#choices, room);
   }
 }

@@ -12,11 +12,12 @@ import type { Dialect, ModelInfo, Operation } from "../dialects/contract.ts";
 import type { EventFilter, RequestFilter } from "../filters/contract.ts";
 import type { ChatAnswer, ChatRequest } from "../dialects/form.ts";
 import type { JsonObject } from "../lib/json.ts";
+import type { Price } from "../ledger/prices/price.ts";
 import type { LimitedSubject } from "../quotas/plan.ts";
 import type { Origin } from "../upstreams/origin.ts";
-import type { Price } from "./prices-placeholder.ts";
 import type { HostTable, PathTable } from "./match.ts";
 import type { OperationTable } from "./operations.ts";
+import type { PromptRoute } from "./prompt-route.ts";
 
 /** The model filters of one target, composed: only the hooks that some filter has. */
 export interface ComposedModelFilters {
@@ -35,8 +36,10 @@ export interface CompiledTarget {
   readonly timeouts: TimeoutsConfig;
   readonly providerId: number;
   readonly upstreamModelId: number;
-  /** What its tokens cost; undefined if nobody knows. */
+  /** What its tokens cost; undefined if nobody knows, or its upstream model has a `*`. */
   readonly price: Price | undefined;
+  /** The price by the upstream model, for a target whose upstream model has a `*`. */
+  readonly findPrice: ((upstreamModel: string) => Price | undefined) | undefined;
 }
 
 /** What the balancer picks: target × node × credential. */
@@ -51,6 +54,8 @@ export interface Endpoint extends Candidate {
   readonly headers: readonly string[];
   /** The limits of its target and of its credential. */
   readonly limited: readonly Omit<LimitedSubject, "month">[];
+  /** One of them counts money, so that it serves only what has a price. */
+  readonly countsMoney: boolean;
   /** Whose calendar months count here. */
   readonly quotaTimeZone: string;
 }
@@ -73,8 +78,8 @@ export interface CompiledModel {
   readonly quotaTimeZone: string;
   /** Tokens that an answer has at most; undefined if nobody knows. */
   readonly maxOutputTokens: number | undefined;
-  /** The prices of its targets, as far as they are known. */
-  readonly prices: readonly Price[];
+  /** The prices of its targets, as far as they are known; undefined if they depend on what a `*` stands for. */
+  readonly prices: readonly Price[] | undefined;
   /** Some endpoint has limits of its own. */
   readonly hasLimitedEndpoints: boolean;
 }
@@ -88,6 +93,8 @@ export interface CompiledRoute {
   readonly beforeAuthentication: readonly NonNullable<RequestFilter["beforeAuthentication"]>[];
   readonly answerHead: readonly NonNullable<RequestFilter["answerHead"]>[];
   readonly maxBodyBytes: number;
+  /** What answers here instead of `operations`. */
+  readonly prompt: PromptRoute | undefined;
 }
 
 export interface CompiledDomain {

@@ -11,6 +11,7 @@ import type { Outcome } from "../ledger/entry.ts";
 import { answerHead, retryAfter } from "./answer-head.ts";
 import type { CallQuota } from "./call-quota.ts";
 import type { CompiledDomain, CompiledRoute, Endpoint, Engine } from "./engine.ts";
+import type { ServingModel } from "./endpoint-choice.ts";
 import type { EngineLease } from "./lease.ts";
 import { outcomeOf } from "./outcome.ts";
 import type { Policy } from "./policy.ts";
@@ -336,12 +337,12 @@ export class Exchange implements RequestView {
   }
 
   /** An attempt is about to be made. */
-  attempt(endpoint: Endpoint, servedModelId: number): void {
+  attempt(endpoint: Endpoint, serving: ServingModel): void {
     this.endpoint = endpoint;
     this.hits += 1;
     this.dispatchMs = this.elapsedMs();
     this.firstTokenMs = 0;
-    this.entry.attempt(endpoint, this.hits, servedModelId);
+    this.entry.attempt(endpoint, this.hits, serving);
   }
 
   /** The whole answer goes out now; the connection is ended when the client can have read it. */
@@ -385,7 +386,7 @@ export class Exchange implements RequestView {
     this.#finished = true;
     this.#stopRunning();
     this.services.streams.delete(this);
-    this.quota?.end(this.entry.usage, this.endpoint, this.hits);
+    this.quota?.end(this.entry, this.hits);
     const timings = { dispatchMs: this.dispatchMs, firstTokenMs: this.firstTokenMs, totalMs: this.elapsedMs() };
     this.entry.close(outcome, status, this.#errorCode, this.#bytesOut, timings);
     this.lease.letGo();

@@ -12,6 +12,7 @@ import { callModel } from "./model-call.ts";
 import { modelNotFound } from "./model-not-found.ts";
 import { mayUse } from "./models.ts";
 import type { OperationMatch } from "./operations.ts";
+import { renderPrompt } from "./prompt-route.ts";
 import { requestIdOf } from "./request-id.ts";
 import type { Services } from "./services.ts";
 import { UsageSlot } from "./usage-slot.ts";
@@ -25,12 +26,13 @@ export function handleRequest(
 ): Exchange | undefined {
   const requestId = requestIdOf(request.headers);
   const dialect = request.headers["anthropic-version"] === undefined ? DIALECTS.openai : DIALECTS.anthropic;
-  const slot = services.usage.open(requestId, Date.now());
+  const startedAt = Date.now();
+  const slot = services.usage.open(requestId, startedAt);
   if (slot < 0) {
     refuseOverload(response, requestId, dialect);
     return undefined;
   }
-  const entry = new UsageSlot(services.usage, services.ids, slot);
+  const entry = new UsageSlot(services.usage, services.ids, slot, startedAt);
   const exchange = new Exchange(request, response, requestId, entry, lease, services, dialect);
   try {
     route(exchange);
@@ -94,7 +96,10 @@ function findOperation(
   exchange: Exchange,
   found: PathMatch<CompiledRoute>,
 ): OperationMatch | readonly string[] | undefined {
-  const { operations, operationPath } = found.value;
+  const { operations, operationPath, prompt } = found.value;
+  if (prompt !== undefined) {
+    return exchange.method === "POST" ? { operation: "chat", dialect: DIALECTS.openai, argument: "" } : ["POST"];
+  }
   const rest = found.rest === "" ? operationPath : found.rest;
   if (rest === undefined) {
     return undefined;
@@ -126,7 +131,8 @@ function perform(exchange: Exchange, match: OperationMatch, compiledRoute: Compi
     case "count_tokens":
       requireJson(exchange);
       exchange.readBody(compiledRoute.maxBodyBytes, (body) => {
-        callModel(exchange, match.operation, body);
+        const { prompt } = compiledRoute;
+        callModel(exchange, match.operation, prompt === undefined ? body : renderPrompt(exchange, prompt, body));
       });
   }
 }

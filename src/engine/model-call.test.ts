@@ -6,6 +6,7 @@ import { WeightedRoundRobin } from "../balancing/weighted-round-robin.ts";
 import { DIALECTS } from "../dialects/builtin.ts";
 import type { DialectName } from "../dialects/form.ts";
 import { DeadlineTicker } from "../lib/timer.ts";
+import { createTokenCorrectionMemory, TokenCorrection } from "../quotas/token-correction.ts";
 import { UpstreamFailure, type Origin, type UpstreamHandler, type UpstreamRequest } from "../upstreams/origin.ts";
 import type { CompiledModel, Endpoint } from "./engine.ts";
 import type { Abortable, Exchange } from "./exchange.ts";
@@ -80,7 +81,7 @@ class Setting {
       services: {
         cooldowns: this.cooldowns,
         deadlines: this.#ticker,
-        quotas: { plans: new QuotaPlans() },
+        quotas: { plans: new QuotaPlans(), correction: new TokenCorrection(createTokenCorrectionMemory()) },
         log: { error() {} },
       },
       entry: { model() {}, tokens() {} },

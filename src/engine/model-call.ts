@@ -6,7 +6,7 @@ import type { Operation } from "../dialects/contract.ts";
 import type { Usage } from "../dialects/form.ts";
 import { SluiceError, isSluiceError } from "../lib/errors.ts";
 import { readBody, type BodyScan } from "../lib/json-body.ts";
-import { estimateTokensOfBody, estimateTokensOfJson } from "../lib/token-estimate.ts";
+import { estimateTokensOfBody, PROMPT_MEMBERS } from "../lib/token-estimate.ts";
 import type { Deadlines } from "../lib/timer.ts";
 import { Attempt } from "./attempt.ts";
 import type { AttemptFailure } from "./attempt-failure.ts";
@@ -17,10 +17,11 @@ import { EndpointChoice, type Choice, type ServingModel } from "./endpoint-choic
 import type { Abortable, Exchange } from "./exchange.ts";
 import { modelNotFound } from "./model-not-found.ts";
 import { mayUse } from "./models.ts";
+import { correctedTokens } from "./prompt-tokens.ts";
 import { usageSoFar } from "./record-usage.ts";
 
 /** Top-level members that the way of a request needs; everything else stays bytes. */
-const WANTED = ["model", "stream", "stream_options", ...OUTPUT_MEMBERS];
+const WANTED = ["model", "stream", "stream_options", ...OUTPUT_MEMBERS, ...PROMPT_MEMBERS];
 /** The longest that a request waits for a resting endpoint before the client is told to come back itself. */
 const LONGEST_WAIT_MS = 2_000;
 const FIRST_BACKOFF_MS = 50;
@@ -52,7 +53,11 @@ export function callModel(exchange: Exchange, operation: Operation, body: Buffer
   const streaming = stream === true && (operation === "chat" || operation === "completions");
   exchange.entry.model(model.nameId, streaming ? "stream" : "whole");
   if (operation === "count_tokens" && countsNowhere(model)) {
-    const tokens = estimateTokensOfJson(scan.value());
+    const tokens = correctedTokens(
+      exchange.services.quotas.correction,
+      model,
+      estimateTokensOfBody(scan.body, scan.scan.members),
+    );
     exchange.sendJson(200, exchange.dialect.client.encodeTokenCount(tokens));
     return;
   }
@@ -97,7 +102,8 @@ export class ModelCall implements Abortable {
   /** What is tried now. */
   serving: ServingModel;
   #scan: BodyScan | undefined;
-  #promptTokens: number | undefined;
+  /** Uncorrected; undefined until somebody asks. */
+  #estimatedTokens: number | undefined;
   readonly #first: CompiledModel;
   /** Undefined if nothing limits the call. */
   readonly #quota: CallQuota | undefined;
@@ -149,15 +155,28 @@ export class ModelCall implements Abortable {
     return this.#scan;
   }
 
-  /** Estimated tokens of the prompt, for when the upstream does not say. */
+  /** Estimated tokens of the prompt as the serving model counts, for when the upstream does not say. */
   get promptTokens(): number {
-    this.#promptTokens ??= estimateTokensOfBody(this.scan.body);
-    return this.#promptTokens;
+    const { correction } = this.exchange.services.quotas;
+    return correctedTokens(correction, this.serving.model, this.#estimateOnce());
+  }
+
+  /** The upstream has counted the prompt. Where nothing was estimated there is nothing to compare with. */
+  learnPromptTokens(reported: number): void {
+    const { endpoint, services } = this.exchange;
+    if (this.#estimatedTokens !== undefined && (this.operation === "chat" || this.operation === "completions")) {
+      services.quotas.correction.learn(endpoint!.target.upstreamModelId, this.#estimatedTokens, reported);
+    }
+  }
+
+  #estimateOnce(): number {
+    this.#estimatedTokens ??= estimateTokensOfBody(this.scan.body, this.scan.scan.members);
+    return this.#estimatedTokens;
   }
 
   /** A stream has begun, so there will be no further attempt: thousands of open streams should not keep their bodies. */
   releaseBody(): void {
-    this.#promptTokens = this.promptTokens;
+    this.#estimateOnce();
     this.#scan = undefined;
   }
 
@@ -198,7 +217,7 @@ export class ModelCall implements Abortable {
     if (!isLimited) {
       return undefined;
     }
-    const promptTokens = this.operation === "count_tokens" ? 0 : this.promptTokens;
+    const promptTokens = this.operation === "count_tokens" ? 0 : this.#estimateOnce();
     const quota = new CallQuota(exchange, new Demand(this.operation, this.scan, promptTokens), this.serving);
     exchange.quota = quota;
     return quota;

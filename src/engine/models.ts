@@ -45,7 +45,7 @@ export class Models implements ModelTable {
  * The upstream model for what the client asked: a `*` in it stands for what the user model's `*` matched, or for an
  * alias as a whole.
  */
-export function upstreamModelFor(upstreamModel: string, model: CompiledModel, asked: string): string {
+export function upstreamModelFor(upstreamModel: string, model: Pick<CompiledModel, "name">, asked: string): string {
   if (!upstreamModel.includes("*")) {
     return upstreamModel;
   }

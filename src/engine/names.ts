@@ -3,6 +3,7 @@ import type { GrantConfig, Snapshot } from "../config/snapshot.ts";
 import { ERROR_STATUS } from "../lib/errors.ts";
 import type { Operation } from "../dialects/contract.ts";
 import { credentialName, nodeName } from "./compile.ts";
+import { implicitModels } from "./prompt-route.ts";
 import { policyTexts } from "./policy-text.ts";
 import type { WordIds } from "./services.ts";
 
@@ -28,7 +29,7 @@ export function* namesOf(snapshot: Snapshot): Generator<string> {
     yield* provider.nodes.map((node) => nodeName(node.url));
     yield* provider.credentials.map((credential) => credentialName(provider, credential.name));
   }
-  for (const model of snapshot.models) {
+  for (const model of [...snapshot.models, ...implicitModels(snapshot)]) {
     yield model.name;
     yield* model.targets.map((target) => target.model);
   }

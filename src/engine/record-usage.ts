@@ -14,10 +14,16 @@ export function recordStreamUsage(
   ending: "complete" | "partial",
 ): void {
   if (usage !== undefined && ending === "complete") {
-    call.exchange.entry.tokens(usage, "reported");
+    recordReportedUsage(call, usage);
     return;
   }
   call.exchange.entry.tokens(usageSoFar(call, usage, contentEvents), "estimated");
+}
+
+/** Records what the upstream reported at the end of its answer, and learns from it how the model counts. */
+export function recordReportedUsage(call: ModelCall, usage: Usage): void {
+  call.exchange.entry.tokens(usage, "reported");
+  call.learnPromptTokens(usage.promptTokens);
 }
 
 /** What a stream that has not ended has used, as far as anybody knows. */
@@ -29,6 +35,9 @@ export function usageSoFar(call: ModelCall, usage: Usage | undefined, contentEve
 
 /** Records the prompt of a call whose answer never came: the upstream has read it. */
 export function recordPromptEstimate(call: ModelCall): void {
+  if (call.operation === "count_tokens") {
+    return; // what is only counted is not used
+  }
   call.exchange.entry.tokens(estimatedPrompt(call), "estimated");
 }
 

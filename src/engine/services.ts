@@ -7,6 +7,7 @@ import type { DirectoryReader } from "../directory/reader.ts";
 import type { UsageWriter } from "../ledger/usage-writer.ts";
 import type { DeadlineTicker } from "../lib/timer.ts";
 import type { Admission } from "../quotas/admission.ts";
+import type { TokenCorrection } from "../quotas/token-correction.ts";
 import type { Exchange } from "./exchange.ts";
 import type { QuotaPlans } from "./quota-plan.ts";
 import type { Policy } from "./policy.ts";
@@ -28,6 +29,8 @@ export interface WordIds {
 export interface QuotaServices {
   readonly admission: Admission;
   readonly plans: QuotaPlans;
+  /** Makes estimates of prompts what the upstream model will count. */
+  readonly correction: TokenCorrection;
 }
 
 export interface Services {

@@ -50,7 +50,7 @@ class Witness {
       },
     };
     const attempt = {
-      call: { exchange, deadlines: { touch() {} }, asked: "user-model", promptTokens: 100 },
+      call: { exchange, deadlines: { touch() {} }, asked: "user-model", promptTokens: 100, learnPromptTokens() {} },
       endpoint: { target: { dialect: DIALECTS[target], filters: {} }, secrets: ["canary"] },
       encoded: { sameDialect: client === target, usageInjected, includeUsage: false },
       answering: note("answering"),

@@ -3,9 +3,13 @@ import type { DialectName, Usage } from "../dialects/form.ts";
 import type { Operation } from "../dialects/contract.ts";
 import type { Outcome } from "../ledger/entry.ts";
 import { FLAG, INTEGER_FIELD, NUMBER_FIELD } from "../ledger/usage-layout.ts";
+import { costNanoUsd } from "../ledger/prices/cost.ts";
+import type { Price } from "../ledger/prices/price.ts";
 import type { UsageWriter } from "../ledger/usage-writer.ts";
+import type { ServingModel } from "./endpoint-choice.ts";
 import type { CompiledDomain, CompiledRoute, Endpoint } from "./engine.ts";
 import type { WordIds } from "./services.ts";
+import { priceOf } from "./target-price.ts";
 
 /** Milliseconds from the start of the request; 0 for what did not happen. */
 export interface Timings {
@@ -28,9 +32,17 @@ export class UsageSlot {
   readonly #slot: number;
   /** The tokens as they were last recorded. */
   #usage: Usage = NOTHING;
+  #nanoUsd: number | undefined;
+  #operation: Operation | undefined;
+  /** What tokens cost at the target that is tried now; undefined if nobody knows. */
+  #price: Price | undefined;
 
-  /** @param slot from `UsageWriter.open` */
-  constructor(table: UsageWriter, ids: WordIds, slot: number) {
+  /** When the request began, milliseconds since the epoch: what it costs does not depend on when it ends. */
+  readonly startedAt: number;
+
+  /** @param slot from `UsageWriter.open`, as is `startedAt` */
+  constructor(table: UsageWriter, ids: WordIds, slot: number, startedAt: number) {
+    this.startedAt = startedAt;
     this.#table = table;
     this.#ids = ids;
     this.#slot = slot;
@@ -46,12 +58,18 @@ export class UsageSlot {
     return this.#usage;
   }
 
+  /** What these tokens cost, in billionths of a dollar; undefined if nobody knows, or nothing was used. */
+  get nanoUsd(): number | undefined {
+    return this.#nanoUsd;
+  }
+
   route(
     domain: CompiledDomain | undefined,
     route: CompiledRoute | undefined,
     dialect: DialectName,
     operation: Operation | undefined,
   ): void {
+    this.#operation = operation;
     this.#setInteger(INTEGER_FIELD.gateway, this.#ids.gateway);
     this.#setInteger(INTEGER_FIELD.domain, domain?.nameId ?? 0);
     this.#setInteger(INTEGER_FIELD.route, route?.nameId ?? 0);
@@ -75,9 +93,11 @@ export class UsageSlot {
     }
   }
 
-  attempt({ target, credentialId, nodeId }: Endpoint, hits: number, servedModelId: number): void {
+  attempt({ target, credentialId, nodeId }: Endpoint, hits: number, serving: ServingModel): void {
+    // no vendor takes money for counting
+    this.#price = this.#operation === "count_tokens" ? undefined : priceOf(target, serving);
     this.#setInteger(INTEGER_FIELD.attempts, hits);
-    this.#setInteger(INTEGER_FIELD.servedModel, servedModelId);
+    this.#setInteger(INTEGER_FIELD.servedModel, serving.model.nameId);
     this.#setInteger(INTEGER_FIELD.provider, target.providerId);
     this.#setInteger(INTEGER_FIELD.upstreamModel, target.upstreamModelId);
     this.#setInteger(INTEGER_FIELD.credential, credentialId);
@@ -93,7 +113,7 @@ export class UsageSlot {
     }
   }
 
-  /** Records the tokens of a stream that goes on: what is known of it should its worker die. */
+  /** Records the tokens of a stream that goes on, and what they cost: what is known of it should its worker die. */
   tokensSoFar(usage: Usage): void {
     this.#usage = usage;
     this.#setNumber(NUMBER_FIELD.promptTokens, usage.promptTokens);
@@ -101,11 +121,8 @@ export class UsageSlot {
     this.#setNumber(NUMBER_FIELD.cacheWriteTokens, usage.cacheWriteTokens);
     this.#setNumber(NUMBER_FIELD.completionTokens, usage.completionTokens);
     this.#setNumber(NUMBER_FIELD.reasoningTokens, usage.reasoningTokens);
-  }
-
-  /** @param nanoUsd what the tokens cost, in billionths of a dollar */
-  cost(nanoUsd: number): void {
-    this.#setNumber(NUMBER_FIELD.costNanoUsd, nanoUsd);
+    this.#nanoUsd = this.#price && costNanoUsd(this.#price, usage, this.startedAt);
+    this.#setNumber(NUMBER_FIELD.costNanoUsd, this.#nanoUsd ?? 0);
   }
 
   /** Ends the entry; nothing may be set after. @param errorCode "" if there was no error */

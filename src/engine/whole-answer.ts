@@ -8,7 +8,7 @@ import { estimateTokens } from "../lib/token-estimate.ts";
 import type { AnswerSink, Attempt } from "./attempt.ts";
 import { invalidAnswer, retryAfterMsOf, upstreamErrorFailure } from "./attempt-failure.ts";
 import { errorWithoutSecrets } from "./error-text.ts";
-import { estimatedPrompt, recordPromptEstimate } from "./record-usage.ts";
+import { estimatedPrompt, recordPromptEstimate, recordReportedUsage } from "./record-usage.ts";
 import { returnedHeaders } from "./returned-headers.ts";
 import { parseJson } from "../lib/json-parse.ts";
 
@@ -76,9 +76,13 @@ export class WholeAnswer implements AnswerSink {
       attempt.encoded.sameDialect && (!hasForm || attempt.endpoint.target.filters.answer === undefined);
     const sent = passThrough ? body : this.#convert(body);
     attempt.answering();
-    const { exchange } = attempt.call;
-    const usage = target.readUsage(body);
-    exchange.entry.tokens(usage ?? this.#estimate(body), usage === undefined ? "estimated" : "reported");
+    const { exchange, operation } = attempt.call;
+    const usage = operation === "count_tokens" ? undefined : target.readUsage(body);
+    if (usage !== undefined) {
+      recordReportedUsage(attempt.call, usage);
+    } else if (operation !== "count_tokens") {
+      exchange.entry.tokens(this.#estimate(body), "estimated");
+    }
     attempt.finished();
     exchange.send(200, ["content-type", "application/json", ...returnedHeaders(attempt, this.#headers)], sent);
   }

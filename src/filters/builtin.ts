@@ -6,6 +6,8 @@ import { params } from "./model/params/params.ts";
 import { thinkTags } from "./model/think_tags/think_tags.ts";
 import { bodyLimit } from "./request/body_limit/body_limit.ts";
 import { cors } from "./request/cors/cors.ts";
+import { promptTemplate } from "./request/prompt_template/prompt_template.ts";
+import { v1ChatTemplate } from "./request/v1_chat_template/v1_chat_template.ts";
 
 /** A filter definition whose options' type only it knows. */
 export interface FilterFactory<Filter> {
@@ -32,7 +34,12 @@ const modelFilter = <Options>(definition: ModelFilterDefinition<Options>): Filte
   factory(definition);
 
 /** Filters that a route's `middlewares` may name. */
-export const REQUEST_FILTERS: readonly FilterFactory<RequestFilter>[] = [requestFilter(cors), requestFilter(bodyLimit)];
+export const REQUEST_FILTERS: readonly FilterFactory<RequestFilter>[] = [
+  requestFilter(cors),
+  requestFilter(bodyLimit),
+  requestFilter(promptTemplate),
+  requestFilter(v1ChatTemplate),
+];
 
 /** Filters that a target's `filters` may name. */
 export const MODEL_FILTERS: readonly FilterFactory<ModelFilter>[] = [modelFilter(thinkTags), modelFilter(params)];

@@ -35,6 +35,17 @@ export interface RequestFilter {
   answerHead?(request: RequestView, headers: string[]): void;
   /** Lowers (or raises) the body limit of this route, in bytes. */
   readonly maxBodyBytes?: number;
+  /** What answers here: a prompt. At most one filter of a route has it. */
+  readonly prompt?: PromptHook;
+}
+
+/** Makes a chat request of a client's plain JSON. */
+export interface PromptHook {
+  /** A provider, of which `model` is the upstream model; without it `model` is a user model. */
+  readonly provider?: string;
+  readonly model: string;
+  /** The request in OpenAI's form, without `model`. @throws SluiceError for the caller's mistakes */
+  readonly render: (input: JsonObject) => JsonObject;
 }
 
 /** Handles one stream: called for each event, passes on what should go further. */

@@ -93,6 +93,12 @@ export class UsageReader {
     }
   }
 
+  /** What a slot holds, be it open or not. Good until the next call of any method here. */
+  recordAt(slot: number): UsageRecord {
+    this.#record.moveTo(slot);
+    return this.#record;
+  }
+
   /**
    * Accounts for everything a dead worker left: what it had closed, then what it had open, as `worker_lost`.
    * Afterwards the table is as new and may be given to another worker.

@@ -1,220 +1,328 @@
 /**
- * Token counts without a tokenizer, for targets that cannot count: a linear model over runs of characters,
- * shaped after how byte-pair tokenizers cut text (words with the space before them, digits by threes,
- * punctuation in runs). Its weights were fitted to o200k_base on technical prose in 14 languages, code and JSON.
- * On other pages of the same kinds a page of 1,500 characters is 3 to 7 % off on average and the sum of many within
- * 6 %, in the worst languages 11 %. An older tokenizer (cl100k_base) needs a tenth to a third more than estimated for
- * Chinese and Japanese, and up to twice as much for Hebrew or Ukrainian.
+ * Tokens of a request's prompt before anybody has counted them, without a tokenizer: what the client says counts, and a
+ * little for the chat template; names and braces of the request's JSON do not. How far off it is: docs/token-estimates.md.
  */
-import { parseJson } from "./json-parse.ts";
-import type { JsonValue } from "./json.ts";
+import type { MemberSpan } from "./json-scan.ts";
+import { findMedia, isMedia, mediaTokens, UNKNOWN_MEDIA_TOKENS, type Span } from "./media-tokens.ts";
+import { IN_STRING, PLAIN, stopped, weigh } from "./token-weights.ts";
 
-/** Kinds of characters. */
-const UPPER = 0;
-const LOWER = 1;
-/** Latin letters beyond ASCII. */
-const ACCENTED = 2;
-const DIGIT = 3;
-const SPACE = 4;
-const NEWLINE = 5;
-const PUNCTUATION = 6;
-const CYRILLIC = 7;
-const HAN = 8;
-const KANA = 9;
-const HANGUL = 10;
-/** Typographic marks: dashes, curly quotes, full-width forms, CJK punctuation. */
-const MARK = 11;
-/** Other alphabets. */
-const FOREIGN = 12;
-/** Halves of characters beyond the basic plane: emoji, mostly. */
-const SURROGATE = 13;
-/** Symbols and all else. */
-const OTHER = 14;
-/** Stands for the end of the text. */
-const NONE = 15;
-
-function asciiKind(code: number): number {
-  const character = String.fromCharCode(code);
-  if (/[a-z]/.test(character)) return LOWER;
-  if (/[A-Z]/.test(character)) return UPPER;
-  if (/\d/.test(character)) return DIGIT;
-  if (/[ \t]/.test(character)) return SPACE;
-  return /[\r\n]/.test(character) ? NEWLINE : PUNCTUATION;
-}
-
-/** Where kinds begin beyond ASCII; each reaches to the next. */
-const RANGES: readonly (readonly [number, number])[] = [
-  [0x80, ACCENTED],
-  [0x250, FOREIGN],
-  [0x400, CYRILLIC],
-  [0x530, FOREIGN],
-  [0x1100, HANGUL],
-  [0x1200, FOREIGN],
-  [0x2000, OTHER],
-  [0x2010, MARK],
-  [0x2040, OTHER],
-  [0x3000, MARK],
-  [0x3040, KANA],
-  [0x3100, OTHER],
-  [0x3400, HAN],
-  [0x4dc0, OTHER],
-  [0x4e00, HAN],
-  [0xa000, OTHER],
-  [0xac00, HANGUL],
-  [0xd7b0, OTHER],
-  [0xd800, SURROGATE],
-  [0xe000, OTHER],
-  [0xf900, HAN],
-  [0xfb00, OTHER],
-  [0xff00, MARK],
-  [0xfff0, OTHER],
-];
-/** The kind of each UTF-16 unit; the last one, which is no character, ends the text. */
-const KINDS = new Uint8Array(65_536);
-for (const [from, kind] of RANGES) KINDS.fill(kind, from);
-for (let code = 0; code < 128; code++) KINDS[code] = asciiKind(code);
-const END = 0xffff;
-KINDS[END] = NONE;
-
-/** The text is weighed in pieces of this many units; what a run loses by being cut does not matter. */
-const PIECE = 8_192;
-const units = new Uint16Array(PIECE + 1);
-const unitBytes = Buffer.from(units.buffer);
-
-/** A Latin word; in camelCase each part is one. */
-const WORD = 0.794;
-/** Each letter of a word beyond the sixth. */
-const LONG_WORD_LETTER = 0.385;
-const ACCENTED_LETTER = 0.375;
-const CAPITAL_AFTER_CAPITAL = 0.063;
-/** Each three digits of a number. */
-const DIGITS = 1.585;
-/** Two or more spaces: an indent. One space belongs to the word behind it. */
-const INDENT = 1.244;
-/** By kind, tokens of a run of characters: once, and for each character after the first. */
-const RUN_ONCE = new Float64Array(NONE);
-const RUN_MORE = new Float64Array(NONE);
-for (const [kind, once, more] of [
-  [NEWLINE, 0.381, 0],
-  [PUNCTUATION, 0.902, 0.021],
-  [CYRILLIC, 0.813, 0.194],
-  [HAN, 0.773, 0.773],
-  [KANA, 0.702, 0.702],
-  [HANGUL, 0.753, 0.753],
-  [MARK, 0.945, 0.945],
-  [FOREIGN, 0.401, 0.401],
-  [SURROGATE, 1.1, 1.1],
-  [OTHER, 1.946, 1.946],
-] as const) {
-  RUN_ONCE[kind] = once;
-  RUN_MORE[kind] = more;
-}
-
-/** Estimated tokens of `text`. Takes 2 to 3 µs a thousand characters. */
+/** Estimated tokens of a text. */
 export function estimateTokens(text: string): number {
-  return Math.ceil(weigh(text));
+  const bytes = Buffer.from(text);
+  return Math.ceil(weigh(bytes, 0, bytes.length, PLAIN));
 }
 
-function weigh(text: string): number {
+/** Members of a request that hold the conversation, or what else is to be read. */
+const CONVERSATION = ["messages", "system", "prompt", "suffix", "input", "instructions", "query", "documents"];
+/** Those that models read as JSON. */
+const SCHEMAS = ["tools", "functions", "response_format"];
+/** The top-level members that an estimate needs. */
+export const PROMPT_MEMBERS: readonly string[] = [...CONVERSATION, ...SCHEMAS];
+
+/** What chat templates put around a message (its role included), a call of a tool, and before the answer. */
+const MESSAGE = 3;
+const CALL = 4;
+const ANSWER = 3;
+/** Of arguments that are JSON: what holds a member together. */
+const ARGUMENT = 2;
+
+/** A member up to this size is weighed whole, a larger one by samples. */
+const WHOLE_BYTES = 24_576;
+const SAMPLES = 24;
+const SAMPLE_BYTES = WHOLE_BYTES / SAMPLES;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+
+/**
+ * Estimated tokens of the prompt in a JSON body, of whatever operation; at bounded cost, since of a large conversation
+ * samples are weighed.
+ * @param body a valid JSON object
+ * @param members where its members lie, PROMPT_MEMBERS among them; others do not count
+ */
+export function estimateTokensOfBody(body: Buffer, members: ReadonlyMap<string, MemberSpan>): number {
   let tokens = 0;
-  for (let from = 0; from < text.length; from += PIECE) {
-    const piece = text.length <= PIECE ? text : text.slice(from, from + PIECE);
-    unitBytes.write(piece, "utf16le");
-    units[piece.length] = END;
-    tokens += weighUnits(piece.length);
+  for (const [name, { valueStart, valueEnd }] of members) {
+    if (!PROMPT_MEMBERS.includes(name)) continue;
+    if (name === "messages") tokens += ANSWER;
+    const scanner = new Scanner(body, SCHEMAS.includes(name) ? "schema" : "conversation");
+    tokens += scanner.member(valueStart, valueEnd);
   }
-  return tokens;
+  return Math.ceil(tokens);
 }
 
-/** Weighs the first `count` of `units`; END stands behind them. */
-function weighUnits(count: number): number {
-  let tokens = 0;
-  let at = 0;
-  let kind = KINDS[units[0]!]!;
-  for (;;) {
-    if (kind === NONE) {
-      if (at >= count) return tokens;
-      // a stray U+FFFF
-      kind = KINDS[units[++at]!]!;
-      continue;
+/** What a member's value means for the estimate. */
+const COUNTED = 1;
+const TEXT_CALL = 2;
+const OBJECT_CALL = 3;
+/** From here on a string is not text for the model. */
+const SILENT = 4;
+const ROLE = 5;
+const LINK = 6;
+const FILE = 7;
+const DETAIL = 8;
+/** Nothing is known: the next string is a key, or one of an array. */
+const NO_KEY = 0;
+
+const LONGEST_KEY = 20;
+const KEYS_BY_LENGTH: (readonly [Buffer, number])[][] = Array.from({ length: LONGEST_KEY }, () => []);
+for (const [key, meaning] of [
+  ["role", ROLE],
+  ["arguments", TEXT_CALL],
+  ["input", OBJECT_CALL],
+  ["url", LINK],
+  ["file_id", FILE],
+  ["detail", DETAIL],
+  ["id", SILENT],
+  ["type", SILENT],
+  ["format", SILENT],
+  ["media_type", SILENT],
+  ["tool_call_id", SILENT],
+  ["tool_use_id", SILENT],
+  ["call_id", SILENT],
+  ["ttl", SILENT],
+  ["signature", SILENT],
+  ["encrypted_content", SILENT],
+] as const) {
+  KEYS_BY_LENGTH[key.length]!.push([Buffer.from(key), meaning]);
+}
+
+/** What lies between images and files. */
+interface Text extends Span {
+  /** Tokens of the image or file in front of it. */
+  readonly mediaBefore: number;
+}
+
+/** Weighs one top-level member. */
+class Scanner {
+  readonly #body: Buffer;
+  readonly #form: "conversation" | "schema";
+  #tokens = 0;
+  #lastMedia = 0;
+  /** Means what the value of it that comes next is worth. */
+  #key = NO_KEY;
+  #depth = 0;
+  /** Within the object of this depth everything counts: it is a call's arguments. */
+  #argumentsDepth = Infinity;
+
+  constructor(body: Buffer, form: "conversation" | "schema") {
+    this.#body = body;
+    this.#form = form;
+  }
+
+  member(start: number, end: number): number {
+    if (end - start <= WHOLE_BYTES) return this.#whole(start, end);
+    const media = this.#form === "schema" ? [] : findMedia(this.#body, start, end);
+    const texts: Text[] = [];
+    let from = start;
+    let mediaBefore = 0;
+    let mediaSum = 0;
+    for (const { start: mediaStart, end: mediaEnd } of media) {
+      texts.push({ start: from, end: mediaStart - 1, mediaBefore });
+      from = mediaEnd + 1;
+      mediaBefore = mediaTokens(this.#body, mediaStart, mediaEnd);
+      mediaSum += mediaBefore;
     }
-    const start = at;
-    if (kind <= ACCENTED) {
-      while (kind === UPPER) kind = KINDS[units[++at]!]!;
-      const capitals = at - start;
-      let accented = 0;
-      while (kind === LOWER || kind === ACCENTED) {
-        accented += kind - LOWER;
-        kind = KINDS[units[++at]!]!;
+    texts.push({ start: Math.min(from, end), end, mediaBefore });
+    return mediaSum + this.#texts(texts);
+  }
+
+  #texts(texts: readonly Text[]): number {
+    const bytes = texts.reduce((sum, { start, end }) => sum + end - start, 0);
+    let tokens = 0;
+    if (bytes <= WHOLE_BYTES) {
+      for (const { start, end, mediaBefore } of texts) {
+        this.#lastMedia = mediaBefore;
+        tokens += this.#sample(start, end);
       }
-      tokens += WORD + accented * ACCENTED_LETTER;
-      if (capitals > 1) tokens += (capitals - 1) * CAPITAL_AFTER_CAPITAL;
-      if (at - start > 6) tokens += (at - start - 6) * LONG_WORD_LETTER;
-      continue;
+      return tokens;
     }
-    const runKind = kind;
-    do kind = KINDS[units[++at]!]!;
-    while (kind === runKind);
-    const length = at - start;
-    if (runKind === DIGIT) tokens += Math.ceil(length / 3) * DIGITS;
-    else if (runKind === SPACE) tokens += length > 1 ? INDENT : 0;
-    else tokens += RUN_ONCE[runKind]! + (length - 1) * RUN_MORE[runKind]!;
+    let weighed = 0;
+    let passed = 0;
+    let next = 0;
+    const step = (bytes - SAMPLE_BYTES) / (SAMPLES - 1);
+    for (const { start, end, mediaBefore } of texts) {
+      this.#lastMedia = mediaBefore;
+      while (next * step < passed + end - start && next < SAMPLES) {
+        const from = start + Math.floor(next * step) - passed;
+        const to = Math.min(end, from + SAMPLE_BYTES);
+        tokens += this.#sample(from, to);
+        weighed += to - from;
+        next++;
+      }
+      passed += end - start;
+    }
+    return (tokens / weighed) * bytes;
+  }
+
+  /** A piece that begins wherever it does. */
+  #sample(start: number, end: number): number {
+    if (this.#form === "schema") return this.#whole(start, end);
+    this.#key = NO_KEY;
+    this.#argumentsDepth = Infinity;
+    if (!isInString(this.#body, start, end)) return this.#whole(start, end);
+    const tokens = weigh(this.#body, start, end, IN_STRING);
+    return tokens + this.#whole(stopped.at + 1, end);
+  }
+
+  #whole(start: number, end: number): number {
+    if (this.#form === "schema") return weigh(this.#body, start, end, PLAIN);
+    this.#tokens = 0;
+    let at = start;
+    while (at < end) {
+      const byte = this.#body[at]!;
+      if (byte === QUOTE) {
+        at = this.#string(at + 1, end);
+        continue;
+      }
+      at++;
+      if (byte === 0x7b || byte === 0x5b) this.#open();
+      else if (byte === 0x7d || byte === 0x5d) this.#close();
+      else if ((byte >= 0x30 && byte <= 0x39) || byte === 0x2d) {
+        // a number of an array of tokens, or of a call's arguments
+        while (at < end && isOfNumber(this.#body[at]!)) at++;
+        this.#tokens += 1;
+        this.#key = NO_KEY;
+      } else if (byte === 0x74 || byte === 0x66 || byte === 0x6e) {
+        // true, false, null; the rest of the word is no such letter at its beginning
+        if (this.#depth >= this.#argumentsDepth) this.#tokens += 1;
+        at += byte === 0x66 ? 4 : 3;
+        this.#key = NO_KEY;
+      }
+    }
+    return this.#tokens;
+  }
+
+  #open(): void {
+    this.#depth++;
+    if (this.#key === OBJECT_CALL && this.#argumentsDepth === Infinity) this.#argumentsDepth = this.#depth;
+    this.#key = NO_KEY;
+  }
+
+  #close(): void {
+    this.#depth--;
+    if (this.#depth < this.#argumentsDepth) this.#argumentsDepth = Infinity;
+  }
+
+  /** Weighs the string whose text begins at `start`; returns where what comes behind it begins. */
+  #string(start: number, end: number): number {
+    const body = this.#body;
+    if (this.#key === NO_KEY && this.#depth < this.#argumentsDepth) {
+      const close = endOfShortKey(body, start);
+      if (close > 0 && close < end) {
+        this.#named(start, close, 0);
+        return close + 2;
+      }
+    }
+    if (isMedia(body, start, end)) {
+      const close = body.indexOf(QUOTE, start);
+      const mediaEnd = close < 0 || close > end ? end : close;
+      if (this.#key !== SILENT) {
+        this.#lastMedia = mediaTokens(body, start, mediaEnd);
+        this.#tokens += this.#lastMedia;
+      }
+      this.#key = NO_KEY;
+      return mediaEnd + 1;
+    }
+    if (this.#key >= SILENT) {
+      const close = endOfString(body, start, end);
+      this.#tokens += this.#worth(start, close);
+      this.#key = NO_KEY;
+      return close + 1;
+    }
+    const tokens = weigh(body, start, end, IN_STRING);
+    const close = stopped.at;
+    let at = close + 1;
+    if (this.#key === NO_KEY) {
+      while (at < end && body[at]! <= 0x20) at++;
+      if (body[at] === COLON && at < end) {
+        this.#named(start, close, tokens);
+        return at + 1;
+      }
+    }
+    this.#tokens += tokens;
+    this.#key = NO_KEY;
+    return at;
+  }
+
+  #named(start: number, end: number, tokens: number): void {
+    if (this.#depth >= this.#argumentsDepth) {
+      this.#tokens += tokens + ARGUMENT;
+      this.#key = COUNTED;
+      return;
+    }
+    this.#key = meaningOf(this.#body, start, end);
+    if (this.#key === ROLE) this.#tokens += MESSAGE;
+    else if (this.#key === TEXT_CALL || this.#key === OBJECT_CALL) this.#tokens += CALL;
+  }
+
+  /** What a string that is no text is worth because of its key. */
+  #worth(start: number, end: number): number {
+    switch (this.#key) {
+      case ROLE:
+        return 1;
+      case LINK:
+      case FILE:
+        this.#lastMedia = UNKNOWN_MEDIA_TOKENS;
+        return UNKNOWN_MEDIA_TOKENS;
+      case DETAIL:
+        if (this.#body.toString("latin1", start, end) === "low" && this.#lastMedia > LOW_DETAIL) {
+          return LOW_DETAIL - this.#lastMedia;
+        }
+        return 0;
+      default:
+        return 0;
+    }
   }
 }
 
-/** What an image or document counts that is written as base64: about that of an image of a megapixel. */
-const BINARY_TOKENS = 1_000;
-const BINARY = /^(?:data:[^,]{1,100},)?[A-Za-z0-9+/_-]{200}/;
-/** Tokens of what holds one member, array or object together. */
-const MEMBER = 1;
-const CONTAINER = 1;
+/** What OpenAI counts an image with `detail: low`. */
+const LOW_DETAIL = 85;
 
-/**
- * Estimated tokens of all that `value` says: keys, texts, numbers, and a little for the structure, about what chat
- * templates add. Base64 counts as one image.
- * @param value nested no deeper than a request body may be
- */
-export function estimateTokensOfJson(value: JsonValue): number {
-  return Math.ceil(weighJson(value));
+function isOfNumber(byte: number): boolean {
+  return (byte >= 0x30 && byte <= 0x39) || byte === 0x2e || byte === 0x2b || byte === 0x2d || (byte | 0x20) === 0x65;
 }
 
-function weighJson(value: JsonValue): number {
-  if (typeof value === "string") return BINARY.test(value) ? BINARY_TOKENS : weigh(value);
-  if (typeof value === "number") return weigh(String(value));
-  if (typeof value !== "object" || value === null) return 1;
-  let tokens = CONTAINER;
-  if (Array.isArray(value)) {
-    for (const item of value) tokens += weighJson(item);
-    return tokens;
-  }
-  for (const [key, member] of Object.entries(value)) {
-    tokens += MEMBER + weigh(key) + weighJson(member ?? null);
-  }
-  return tokens;
+/** Where a key ends that is as short as most are, so that it need not be weighed; 0 if it is none. */
+function endOfShortKey(body: Buffer, start: number): number {
+  let at = start;
+  while (at < start + LONGEST_KEY && body[at] !== QUOTE) at++;
+  return body[at] === QUOTE && body[at + 1] === COLON && body[at - 1] !== BACKSLASH ? at : 0;
 }
 
-/** Bodies up to this size are estimated whole, larger ones by samples. */
-const WHOLE_BODY_BYTES = 8_192;
-const SAMPLES = 16;
-const SAMPLE_BYTES = 1_024;
-const SAMPLED_BINARY = /[A-Za-z0-9+/_-]{200}/;
-const BINARY_MARK = "base64";
-
-/**
- * Estimated tokens of a JSON body, at bounded cost: 16 samples of 1 KB stand for a larger one (about 25 µs whatever
- * its size), and each `base64` in it for an image.
- * @param body valid JSON
- */
-export function estimateTokensOfBody(body: Buffer): number {
-  if (body.length <= WHOLE_BODY_BYTES) return estimateTokensOfJson(parseJson(body.toString()));
-  let tokens = 0;
-  const step = (body.length - SAMPLE_BYTES) / (SAMPLES - 1);
-  for (let sample = 0; sample < SAMPLES; sample++) {
-    const start = Math.floor(sample * step);
-    const text = body.toString("utf8", start, start + SAMPLE_BYTES);
-    if (!SAMPLED_BINARY.test(text)) tokens += weigh(text);
+function meaningOf(body: Buffer, start: number, end: number): number {
+  const candidates = KEYS_BY_LENGTH[end - start];
+  if (candidates === undefined) return COUNTED;
+  for (const [key, meaning] of candidates) {
+    let same = 0;
+    while (same < key.length && body[start + same] === key[same]) same++;
+    if (same === key.length) return meaning;
   }
-  let images = 0;
-  for (let at = body.indexOf(BINARY_MARK); at >= 0; at = body.indexOf(BINARY_MARK, at + 1)) images++;
-  return Math.ceil((tokens / (SAMPLES * SAMPLE_BYTES)) * body.length + images * BINARY_TOKENS);
+  return COUNTED;
+}
+
+/** Where a sample begins, it is in a string: the next quote closes one. */
+function isInString(body: Buffer, start: number, end: number): boolean {
+  for (let at = body.indexOf(QUOTE, start); at >= 0 && at < end; at = body.indexOf(QUOTE, at + 1)) {
+    if (isEscaped(body, at)) continue;
+    let before = at - 1;
+    while (before > 0 && body[before]! <= 0x20) before--;
+    return !"{[,:".includes(String.fromCharCode(body[before]!));
+  }
+  return true;
+}
+
+function endOfString(body: Buffer, start: number, end: number): number {
+  // most are words: looking at them here costs less than a call into native code
+  let at = start;
+  while (at < start + LONGEST_KEY && body[at] !== QUOTE) at++;
+  let close = body[at] === QUOTE ? at : body.indexOf(QUOTE, at);
+  while (close >= 0 && close < end && isEscaped(body, close)) close = body.indexOf(QUOTE, close + 1);
+  return close < 0 ? end : Math.min(close, end);
+}
+
+function isEscaped(body: Buffer, at: number): boolean {
+  let backslashes = 0;
+  while (body[at - 1 - backslashes] === BACKSLASH && backslashes < 64) backslashes++;
+  return backslashes % 2 === 1;
 }

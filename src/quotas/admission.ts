@@ -255,22 +255,26 @@ export class Admission {
   }
 
   /**
-   * A worker has died: puts right what it left half done, and settles each of its requests at its last checkpoint.
-   * Call it with the dead worker's reservations, once it can write no more. @param owner its number
+   * A worker has died: puts right what it left half done, and settles each of its requests.
+   * Call it with the dead worker's reservations, once it can write no more.
+   * @param owner its number @param usedBy what a request's usage entry says that it has used; by default what its last
+   * checkpoint said, which may be less
    */
-  recover(owner: number): void {
+  recover(owner: number, usedBy: (record: number) => Amounts = (record) => this.#checkpointOf(record)): void {
     this.table.lock.recover(owner, () => {
       this.#journal.rollBack();
     });
     const held = this.#reservations;
     for (let record = 0; record < held.size; record++) {
       if (held.isHeld(record)) {
-        this.settle(record, {
-          tokens: held.get(record, HELD.tokensTaken),
-          nanoUsd: held.get(record, HELD.nanoUsdTaken),
-        });
+        this.settle(record, usedBy(record));
       }
     }
+  }
+
+  #checkpointOf(record: number): Amounts {
+    const held = this.#reservations;
+    return { tokens: held.get(record, HELD.tokensTaken), nanoUsd: held.get(record, HELD.nanoUsdTaken) };
   }
 
   #settle(record: number, tokens: number, nanoUsd: number): void {

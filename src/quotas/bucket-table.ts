@@ -187,17 +187,17 @@ export class BucketTable {
     );
   }
 
+  /** The bucket of that name, or -1 if there is none. Call it under the lock. */
+  find(key: BucketKey): number {
+    return this.#index[this.#probe(key)]! - 1;
+  }
+
   /** The bucket of that name, made if there is none; -1 if there is no room. Call it under the lock. */
   findOrCreate(key: BucketKey, now: number): number {
-    let at = this.#home(key);
-    for (; ; at = (at + 1) % this.#index.length) {
-      const slot = this.#index[at]! - 1;
-      if (slot < 0) {
-        break;
-      }
-      if (this.isAt(slot, key)) {
-        return slot;
-      }
+    const at = this.#probe(key);
+    const known = this.#index[at]! - 1;
+    if (known >= 0) {
+      return known;
     }
     if (this.live >= this.#slots) {
       return -1;
@@ -261,14 +261,16 @@ export class BucketTable {
   /**
    * Gives slots of buckets that hold nothing back: rates that have decayed, and months before `oldestMonth` (YYYYMM).
    * Takes the lock for as long as it lasts, so call it seldom.
+   * @param inUse called once, under the lock: the buckets of requests that run, which settle in them at their end
    * @returns how many were freed
    */
-  reclaim(now: number, oldestMonth: number): number {
+  reclaim(now: number, oldestMonth: number, inUse: () => ReadonlySet<number> = noSlots): number {
     this.lock.lock();
     try {
+      const kept = inUse();
       let freed = 0;
       for (let slot = 0; slot < this.highWater; slot++) {
-        if (!this.isFree(slot) && this.#isIdle(slot, now, oldestMonth)) {
+        if (!this.isFree(slot) && this.#isIdle(slot, now, oldestMonth) && !kept.has(slot)) {
           this.setWord(slot, WORD.identity, 0);
           freed++;
         }
@@ -332,11 +334,24 @@ export class BucketTable {
     return this.#cursor;
   }
 
+  /** Where in the index the bucket of that name is, or would be. */
+  #probe(key: BucketKey): number {
+    let at = this.#home(key);
+    for (; ; at = (at + 1) % this.#index.length) {
+      const slot = this.#index[at]! - 1;
+      if (slot < 0 || this.isAt(slot, key)) {
+        return at;
+      }
+    }
+  }
+
   #home({ identity, first, second, third, period }: BucketKey): number {
     const hash = mix(mix(mix(mix(mix(0, identity), first), second), third), period);
     return (hash >>> 0) % this.#index.length;
   }
 }
+
+const noSlots = (): ReadonlySet<number> => new Set();
 
 function mix(hash: number, part: number): number {
   const mixed = Math.imul(hash ^ part, 0x9e3779b1);

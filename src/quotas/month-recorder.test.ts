@@ -30,7 +30,11 @@ interface Machine {
 }
 
 /** A process as it starts: memory is empty, the store is not. */
-function machine(store: MonthStore, names: NameTable): Machine {
+function machine(
+  store: MonthStore,
+  names: NameTable,
+  onPassed?: ConstructorParameters<typeof MonthRecorder>[3],
+): Machine {
   const table = new BucketTable(createBucketMemory(64), 1);
   const admission = new Admission(table, new ReservationTable(createReservationMemory(8)), () => 0);
   const subject = { type: "grant", first: names.id("search"), second: names.id("index/72b"), third: 0 } as const;
@@ -42,7 +46,7 @@ function machine(store: MonthStore, names: NameTable): Machine {
     ratePerMs: 0,
     slot: -1,
   };
-  return { recorder: new MonthRecorder(table, store, names), admission, table, bucket };
+  return { recorder: new MonthRecorder(table, store, names, onPassed), admission, table, bucket };
 }
 
 test("what was used in the month is there after a restart, whatever ids names have then", (context) => {
@@ -165,4 +169,48 @@ test("kill -9 in the midst of writing leaves the last commit", { timeout: 30_000
   const written = store.since(0)[0]!.used;
   assert.ok(written >= Number(readFileSync(seen, "utf8") || "0"), `${written} of ${readFileSync(seen, "utf8")}`);
   store.close();
+});
+
+test("a budget that passes its parts is told of once, also over a restart, and also while the store fails", (context) => {
+  const path = join(folder(context), "sluice.db");
+  const told: string[] = [];
+  const start = (store: MonthStore): Machine => {
+    const made = machine(store, new NameTable(), (alerts) => {
+      told.push(...alerts.map(({ subject, percent, used }) => `${subject} ${percent} ${used}`));
+    });
+    made.recorder.load(202_611);
+    return made;
+  };
+  const use = ({ admission, bucket }: Machine, tokens: number): void => {
+    assert.equal(admission.admit(0, [bucket], { tokens: 0, nanoUsd: 0 }), undefined);
+    admission.settle(0, { tokens, nanoUsd: 0 });
+  };
+  const first = new MonthStore(path);
+  const before = start(first);
+  use(before, 799);
+  before.recorder.flush();
+  assert.deepEqual(told, []);
+  use(before, 1);
+  const store = { write: first.write.bind(first) };
+  context.mock.method(first, "write", () => {
+    throw new StoreError("the disk is full");
+  });
+  assert.throws(() => before.recorder.flush(), StoreError);
+  assert.throws(() => before.recorder.flush(), StoreError);
+  assert.deepEqual(told.splice(0), ["grant:search/index%2F72b 80 800"]);
+  context.mock.method(first, "write", store.write);
+  before.recorder.flush();
+  first.close();
+
+  const second = new MonthStore(path);
+  context.after(() => {
+    second.close();
+  });
+  const after = start(second);
+  use(after, 50);
+  after.recorder.flush();
+  assert.deepEqual(told, []);
+  use(after, 200);
+  after.recorder.flush();
+  assert.deepEqual(told, ["grant:search/index%2F72b 100 1050"]);
 });

@@ -5,6 +5,7 @@
 import { isMonthly, KIND, parseSubjectText, subjectText, type Subject } from "./bucket.ts";
 import { DOUBLE, WORD } from "./bucket-layout.ts";
 import { bucketKey, type BucketTable } from "./bucket-table.ts";
+import { type BudgetAlert, BudgetAlerts } from "./budget-alerts.ts";
 import type { MonthRow, MonthStore } from "./month-store.ts";
 
 /** Names of the configuration, by id and back. */
@@ -21,13 +22,22 @@ export class MonthRecorder {
   readonly #table: BucketTable;
   readonly #store: MonthStore;
   readonly #names: Names;
+  readonly #onPassed: (alerts: readonly BudgetAlert[]) => void;
+  readonly #alerts = new BudgetAlerts();
   /** Rows of the store whose subject the configuration does not name now. */
   #pending: MonthRow[] = [];
 
-  constructor(table: BucketTable, store: MonthStore, names: Names) {
+  /** @param onPassed told of budgets that passed 80 % or 100 % */
+  constructor(
+    table: BucketTable,
+    store: MonthStore,
+    names: Names,
+    onPassed: (alerts: readonly BudgetAlert[]) => void = () => {},
+  ) {
     this.#table = table;
     this.#store = store;
     this.#names = names;
+    this.#onPassed = onPassed;
   }
 
   /** Reads the store. @param oldestMonth YYYYMM: earlier months are not needed any more */
@@ -58,12 +68,31 @@ export class MonthRecorder {
       }
     }
     if (rows.length > 0) {
+      // first, so that nobody who runs out of budget goes untold, be it that the store fails or the process dies now
+      this.#tell(rows, slots);
       this.#store.write(rows);
+      this.#alerts.stored();
       slots.forEach((slot, index) => {
         this.#table.setDouble(slot, DOUBLE.stored, rows[index]!.used);
       });
     }
     return rows.length;
+  }
+
+  #tell(rows: readonly MonthRow[], slots: readonly number[]): void {
+    const alerts = rows.flatMap((row, index) => {
+      const slot = slots[index]!;
+      // of a budget that machines share, what all of them have used
+      const used = Math.max(row.used, this.#table.status(slot, 0).used);
+      return this.#alerts.passed(
+        { ...row, used },
+        this.#table.double(slot, DOUBLE.stored),
+        this.#table.double(slot, DOUBLE.limit),
+      );
+    });
+    if (alerts.length > 0) {
+      this.#onPassed(alerts);
+    }
   }
 
   #restore(row: MonthRow): boolean {

@@ -122,3 +122,16 @@ test("in every zone months follow each other without a gap, and begin when the c
     }
   }
 });
+
+test("moments are written as people there write them", () => {
+  const moment = Date.parse("2026-11-30T16:00:00.999Z");
+  const cases: [string, string][] = [
+    ["UTC", "2026-11-30T16:00:00+00:00"],
+    ["Asia/Shanghai", "2026-12-01T00:00:00+08:00"],
+    ["America/St_Johns", "2026-11-30T12:30:00-03:30"],
+    ["Asia/Kathmandu", "2026-11-30T21:45:00+05:45"],
+    ["America/New_York", "2026-11-30T11:00:00-05:00"],
+  ];
+  for (const [zone, expected] of cases) assert.equal(MonthClock.of(zone).text(moment), expected);
+  assert.equal(MonthClock.of("America/New_York").text(Date.parse("2026-07-01T04:00:00Z")), "2026-07-01T00:00:00-04:00");
+});

@@ -15,6 +15,7 @@ export interface Month {
 }
 
 const SECOND_MS = 1_000;
+const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 /** No zone was ever farther from UTC: 15 h 56 min, Manila before 1845. */
 const MAX_OFFSET_MS = 16 * HOUR_MS;
@@ -81,6 +82,16 @@ export class MonthClock {
     this.#other = current;
     this.#current = found;
     return found;
+  }
+
+  /** A moment as it is written there: `2026-12-01T00:00:00+08:00`. @param epochMs milliseconds since the epoch */
+  text(epochMs: number): string {
+    const local = this.#local(epochMs);
+    const offset = Math.round((local - epochMs) / MINUTE_MS);
+    const minutes = Math.abs(offset);
+    const two = (value: number): string => String(value).padStart(2, "0");
+    const sign = offset < 0 ? "-" : "+";
+    return `${new Date(local).toISOString().slice(0, -5)}${sign}${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;
   }
 
   #find(epochMs: number): Month {

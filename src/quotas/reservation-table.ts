@@ -71,6 +71,17 @@ export class ReservationTable {
     this.#words[(record * RECORD_BYTES) / 4 + BUCKETS_AT + index] = slot;
   }
 
+  /** Adds the buckets of all records that hold something. Call it under the buckets' lock. */
+  addBucketsInUse(slots: Set<number>): void {
+    for (let record = 0; record < this.size; record++) {
+      if (this.isHeld(record)) {
+        for (let index = 0; index < this.count(record); index++) {
+          slots.add(this.bucket(record, index));
+        }
+      }
+    }
+  }
+
   get(record: number, field: HeldField): number {
     return this.#doubles[(record * RECORD_BYTES) / 8 + DOUBLES_AT + field]!;
   }

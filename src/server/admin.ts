@@ -1,6 +1,9 @@
 import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { setImmediate } from "node:timers/promises";
+import { type AdminAnswer, jsonAnswer, problem } from "./admin-answer.ts";
+import { answerUsage, isUsagePath } from "./admin-usage.ts";
+import type { UsageAnswer, UsageQuestion } from "./messages.ts";
 
 /** What the admin server asks of the rest. */
 export interface AdminServices {
@@ -10,7 +13,9 @@ export interface AdminServices {
   renderMetrics(): Iterable<string>;
   /** What `content-type` says of that text. */
   readonly metricsContentType: string;
-  /** Told of what `renderMetrics` threw. */
+  /** What is used of what is limited. Rejects with UsageUnavailable while nobody can tell. */
+  usage(question: UsageQuestion): Promise<UsageAnswer>;
+  /** Told of what `renderMetrics` and `usage` threw. */
   onError(error: unknown): void;
 }
 
@@ -27,12 +32,7 @@ const MAX_CONNECTIONS = 256;
 /** Milliseconds for which a long answer may hold the main thread at a time. */
 const SLICE_MS = 4;
 
-interface Answer {
-  readonly status: number;
-  readonly body: object;
-}
-
-/** The admin port: GET /healthz (the process lives), /readyz (it takes requests), /metrics. */
+/** The admin port: GET /healthz (the process lives), /readyz (it takes requests), /metrics, and usage. */
 export class AdminServer {
   readonly #services: AdminServices;
   readonly #server: Server;
@@ -76,27 +76,30 @@ export class AdminServer {
 
   #handle(request: IncomingMessage, response: ServerResponse): void {
     request.resume();
-    const path = (request.url ?? "").split("?", 1)[0] ?? "";
-    const answer = this.#answer(request.method ?? "", path);
-    if (answer !== undefined) sendJson(response, answer);
-    else void this.#sendMetrics(request, response);
+    const target = request.url ?? "";
+    const path = target.split("?", 1)[0] ?? "";
+    const refusal = refuse(request.method ?? "", path);
+    if (refusal !== undefined) sendJson(response, refusal);
+    else if (path === "/healthz") sendJson(response, jsonAnswer(200, { status: "ok" }));
+    else if (path === "/readyz") sendJson(response, this.#readiness());
+    else if (path === "/metrics") void this.#sendMetrics(request, response);
+    else void this.#sendUsage(target, response);
   }
 
-  /** The answer to everything but a scrape. */
-  #answer(method: string, path: string): Answer | undefined {
-    if (path !== "/healthz" && path !== "/readyz" && path !== "/metrics") {
-      return problem(404, "route_not_found", "The admin port answers /healthz, /readyz and /metrics.");
-    }
-    if (method !== "GET" && method !== "HEAD") return problem(405, "method_not_allowed", `Use GET ${path}.`);
-    if (path === "/healthz") return { status: 200, body: { status: "ok" } };
-    return path === "/readyz" ? this.#readiness() : undefined;
-  }
-
-  #readiness(): Answer {
+  #readiness(): AdminAnswer {
     const reason = this.#services.isReady();
     return reason === undefined
-      ? { status: 200, body: { status: "ready" } }
-      : { status: 503, body: { status: "not_ready", reason } };
+      ? jsonAnswer(200, { status: "ready" })
+      : jsonAnswer(503, { status: "not_ready", reason });
+  }
+
+  async #sendUsage(target: string, response: ServerResponse): Promise<void> {
+    try {
+      sendJson(response, await answerUsage(target, (question) => this.#services.usage(question)));
+    } catch (error) {
+      this.#services.onError(error);
+      sendJson(response, problem(500, "internal_error", "The report failed; the process log says why."));
+    }
   }
 
   async #sendMetrics(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -123,12 +126,22 @@ export class AdminServer {
   }
 }
 
-function problem(status: number, code: string, message: string): Answer {
-  return { status, body: { error: { code, message } } };
+/** What is wrong with path or method. */
+function refuse(method: string, path: string): AdminAnswer | undefined {
+  if (path !== "/healthz" && path !== "/readyz" && path !== "/metrics" && !isUsagePath(path)) {
+    return problem(
+      404,
+      "route_not_found",
+      "The admin port answers /healthz, /readyz, /metrics, /admin/v1/usage and /admin/v1/consumers/{name}/usage.",
+    );
+  }
+  return method === "GET" || method === "HEAD"
+    ? undefined
+    : problem(405, "method_not_allowed", `Use GET ${path.slice(0, 200)}.`);
 }
 
-function sendJson(response: ServerResponse, answer: Answer): void {
-  const text = `${JSON.stringify(answer.body)}\n`;
+function sendJson(response: ServerResponse, answer: AdminAnswer): void {
+  const text = `${answer.body}\n`;
   response.writeHead(answer.status, {
     "content-type": "application/json",
     "content-length": Buffer.byteLength(text),

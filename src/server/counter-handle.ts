@@ -2,6 +2,7 @@
 import { Worker } from "node:worker_threads";
 import type { NameDelta } from "../lib/name-table.ts";
 import type { ProcessLog } from "../observability/log.ts";
+import type { BudgetAlert } from "../quotas/budget-alerts.ts";
 import type { CounterStart, FromCounter, ToCounter } from "./messages.ts";
 
 /** Writing what is left takes no longer than this, or is given up. */
@@ -15,7 +16,8 @@ export class CounterHandle {
   readonly #thread: Worker;
   readonly #ended: Promise<void>;
 
-  constructor(url: URL, start: CounterStart, log: ProcessLog) {
+  /** @param onPassed told of budgets that passed 80 % or 100 % */
+  constructor(url: URL, start: CounterStart, log: ProcessLog, onPassed: (alerts: readonly BudgetAlert[]) => void) {
     this.#thread = new Worker(url, { workerData: start, name: "counters" });
     const ready = Promise.withResolvers<string>();
     const ended = Promise.withResolvers<void>();
@@ -29,6 +31,9 @@ export class CounterHandle {
         case "writeFailed":
           this.failing = true;
           log.error(`${message.message}; counted in memory meanwhile, and written as soon as that is possible`);
+          return;
+        case "passed":
+          onPassed(message.alerts);
           return;
         case "writes":
           this.failing = false;

@@ -22,7 +22,9 @@ const post = (message: FromCounter): void => {
 const names = new NameTable();
 names.append(start.names);
 const store = new MonthStore(start.path);
-const recorder = new MonthRecorder(new BucketTable(start.buckets, STORE_OWNER), store, names);
+const recorder = new MonthRecorder(new BucketTable(start.buckets, STORE_OWNER), store, names, (alerts) => {
+  post({ kind: "passed", alerts });
+});
 recorder.load(MonthClock.of("UTC").at(Date.now() - LAST_ZONE_MS).month);
 let failing = false;
 

@@ -11,10 +11,15 @@ import type { NameTable } from "../lib/name-table.ts";
 import type { ProcessLog } from "../observability/log.ts";
 import type { DirectoryHandle } from "../directory/table.ts";
 import type { UsageCollector } from "../ledger/usage-collector.ts";
+import type { MetricSource } from "../observability/prometheus.ts";
 import { CounterHandle } from "./counter-handle.ts";
-import type { FromLoader, LoaderStart, ProcessSettings, SharedSnapshot, ToLoader } from "./messages.ts";
+import type { FromLoader, LoaderStart, LoaderThreadStart, ProcessSettings, SharedSnapshot } from "./messages.ts";
+import type { ToLoader, UsageAnswer, UsageQuestion } from "./messages.ts";
+import { QuotaAlerts } from "./quota-alerts.ts";
 import { QuotaMemory } from "./quota-memory.ts";
+import { quotaMetrics } from "./quota-metrics.ts";
 import { restartNeeded } from "./restart-needed.ts";
+import { UsageDesk } from "./usage-desk.ts";
 import { WorkerHandle } from "./worker-handle.ts";
 
 /** What the gateway tells those who observe it. */
@@ -27,6 +32,8 @@ export interface GatewayObserver {
   swapped(durationMs: number, longestSliceMs: number): void;
   workerDelay(index: number, maxMs: number): void;
   workerLost(lostRequests: number): void;
+  /** Has the source computed at each scrape. */
+  addMetrics(source: MetricSource): void;
 }
 
 const FIRST_RESTART_MS = 10;
@@ -39,6 +46,10 @@ export class Gateway {
   readonly #names: NameTable;
   readonly #cooldowns = createCooldownsMemory();
   readonly #quotas = new QuotaMemory();
+  readonly #alerts: QuotaAlerts;
+  readonly #usage = new UsageDesk((message) => {
+    this.#toLoader(message);
+  });
   #counters: CounterHandle | undefined;
   readonly #workers: WorkerHandle[] = [];
   #loader: Worker | undefined;
@@ -54,6 +65,9 @@ export class Gateway {
     this.#log = log;
     this.#observer = observer;
     this.#names = observer.names;
+    this.#alerts = new QuotaAlerts(log);
+    observer.addMetrics(this.#alerts.source);
+    observer.addMetrics(quotaMetrics(this.#quotas.table, this.#names, () => this.#counters?.failing === true));
   }
 
   get settings(): ProcessSettings | undefined {
@@ -99,6 +113,11 @@ export class Gateway {
     return this.#listen;
   }
 
+  /** What is used of what is limited. @throws UsageUnavailable */
+  usage(question: UsageQuestion): Promise<UsageAnswer> {
+    return this.#usage.ask(question);
+  }
+
   /** Asks the loader to read the configuration again. */
   reload(): void {
     this.#toLoader({ kind: "reload" });
@@ -107,6 +126,7 @@ export class Gateway {
   /** Stops accepting, lets requests end for up to the drain timeout, then ends what is left. */
   async stop(timeoutMs = this.#settings?.server.drainTimeoutMs ?? 0): Promise<void> {
     this.#stopping = true;
+    this.#usage.close("the gateway is shutting down");
     await Promise.all(this.#workers.map((worker) => worker.drain(timeoutMs)));
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
     for (const worker of this.#workers) {
@@ -119,7 +139,8 @@ export class Gateway {
 
   #startLoader(): Promise<Extract<FromLoader, { kind: "loaded" }>> {
     const { promise, resolve, reject } = Promise.withResolvers<Extract<FromLoader, { kind: "loaded" }>>();
-    const loader = new Worker(threadUrl("loader-thread"), { workerData: this.#start });
+    const workerData: LoaderThreadStart = { ...this.#start, buckets: this.#quotas.buckets };
+    const loader = new Worker(threadUrl("loader-thread"), { workerData });
     this.#loader = loader;
     let started = false;
     loader.on("message", (message: FromLoader) => {
@@ -130,6 +151,9 @@ export class Gateway {
         case "directory":
           this.#directory = message.handle;
           this.#workers.forEach((worker) => worker.send(message));
+          return;
+        case "usage":
+          this.#usage.answered(message);
           return;
         case "failed":
           if (started) {
@@ -147,6 +171,8 @@ export class Gateway {
     });
     loader.on("error", (error) => {
       this.#log.error({ err: error }, "the configuration loader failed; the running configuration stays");
+      this.#quotas.recoverLoader();
+      this.#usage.close("the configuration loader has failed; restart the gateway");
       reject(error);
     });
     return promise;
@@ -187,6 +213,7 @@ export class Gateway {
       threadUrl("counter-thread"),
       { buckets: this.#quotas.buckets, names: this.#names.since(0), path: store.path },
       this.#log,
+      this.#alerts.passed,
     );
     this.#counters = counters;
     counters.ready.catch((error: unknown) => {
@@ -210,12 +237,14 @@ export class Gateway {
         names: this.#names.since(0),
         cooldowns: this.#cooldowns,
         buckets: this.#quotas.buckets,
+        tokenCorrection: this.#quotas.tokenCorrection,
         directory: this.#directory!,
         snapshot: this.#snapshot!,
       },
       predecessor,
     );
     this.#observer.collector.add(worker.usageReader);
+    this.#quotas.addWorker(worker.reservations);
     const startedAt = performance.now();
     worker.onMessage = (message) => {
       switch (message.kind) {
@@ -248,7 +277,7 @@ export class Gateway {
 
   /** A worker died: its open requests become entries, and another takes its place. */
   #replace(index: number, reusePort: boolean, dead: WorkerHandle, restarts: number, error: Error | undefined): void {
-    this.#quotas.recover(index, dead.reservations);
+    this.#quotas.recover(index, dead.reservations, dead.usageReader);
     const lost = this.#observer.collector.retire(dead.usageReader);
     this.#observer.workerLost(lost);
     this.#log.error({ worker: index, lost, err: error }, "a worker died; another takes its place");

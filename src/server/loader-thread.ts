@@ -11,12 +11,13 @@ import { compileEngine } from "../engine/compile.ts";
 import { namesOf } from "../engine/names.ts";
 import { policyTexts } from "../engine/policy-text.ts";
 import { NameTable } from "../lib/name-table.ts";
-import type { FromLoader, LoaderStart, ToLoader } from "./messages.ts";
+import type { FromLoader, LoaderThreadStart, ToLoader } from "./messages.ts";
 import { openConfig } from "./config-source.ts";
 import { encodeSnapshot } from "./snapshot-parts.ts";
+import { UsageAnswers } from "./usage-answers.ts";
 
 const port = parentPort!;
-const start = workerData as LoaderStart;
+const start = workerData as LoaderThreadStart;
 const post = (message: FromLoader): void => {
   port.postMessage(message);
 };
@@ -31,6 +32,7 @@ const directory = new DirectoryWriter({
   },
 });
 post({ kind: "directory", handle: directory.handle });
+const usage = new UsageAnswers(start.buckets, names);
 let publishedVersion: string | undefined;
 let namesPosted = 1;
 let namesKnown = 1;
@@ -48,6 +50,7 @@ async function publish(snapshot: Snapshot, warnings: readonly string[], startedA
   const keys = snapshot.consumers.reduce((count, consumer) => count + consumer.keys.length, 0);
   await directory.replaceAll(entriesOf(snapshot), keys);
   publishedVersion = snapshot.version;
+  usage.configure(snapshot);
   post({
     kind: "loaded",
     snapshot: { version: snapshot.version, parts: encodeSnapshot(snapshot) },
@@ -161,6 +164,11 @@ port.on("message", (message: ToLoader) => {
   switch (message.kind) {
     case "reload":
       config.reload();
+      return;
+    case "usage":
+      void usage.answer(message.question).then((answer) => {
+        post({ kind: "usage", id: message.id, answer });
+      });
       return;
     case "namesKnown":
       namesKnown = message.size;

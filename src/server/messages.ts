@@ -3,6 +3,8 @@ import type { CooldownsMemory } from "../balancing/cooldowns.ts";
 import type { AccessLogConfig, ListenConfig, ServerConfig, StoreConfig } from "../config/snapshot.ts";
 import type { DirectoryHandle } from "../directory/table.ts";
 import type { NameDelta } from "../lib/name-table.ts";
+import type { BudgetAlert } from "../quotas/budget-alerts.ts";
+import type { UsageQuery } from "../quotas/usage-report.ts";
 
 /** What a worker is started with. */
 export interface WorkerStart {
@@ -18,6 +20,7 @@ export interface WorkerStart {
   readonly buckets: SharedArrayBuffer;
   /** What this worker's requests hold of them. */
   readonly reservations: SharedArrayBuffer;
+  readonly tokenCorrection: SharedArrayBuffer;
   readonly directory: DirectoryHandle;
   readonly snapshot: SharedSnapshot;
 }
@@ -63,6 +66,7 @@ export type ToCounter =
 export type FromCounter =
   | { readonly kind: "ready"; readonly machineId: string }
   | { readonly kind: "writeFailed"; readonly message: string }
+  | { readonly kind: "passed"; readonly alerts: readonly BudgetAlert[] }
   /** After it had failed. */
   | { readonly kind: "writes" };
 
@@ -79,10 +83,32 @@ export interface LoaderStart {
   readonly workers: number | undefined;
 }
 
+/** What the loader's thread is started with. */
+export interface LoaderThreadStart extends LoaderStart {
+  /** All quota buckets: who knows the configuration tells what is used of it. */
+  readonly buckets: SharedArrayBuffer;
+}
+
+/** A question about what is used. */
+export interface UsageQuestion extends UsageQuery {
+  /** A consumer that must exist: else the answer is `consumer_not_found`. */
+  readonly of?: string;
+}
+
+export type UsageAnswer =
+  /** `body` is JSON: a page of the report. */
+  | { readonly outcome: "page"; readonly body: string }
+  | { readonly outcome: "consumer_not_found" }
+  /** A defect; the message is for the log. */
+  | { readonly outcome: "failed"; readonly message: string }
+  /** The message says what is wrong with the question. */
+  | { readonly outcome: "invalid_request"; readonly message: string };
+
 export type ToLoader =
   | { readonly kind: "reload" }
   /** All workers know the names up to this size. */
-  | { readonly kind: "namesKnown"; readonly size: number };
+  | { readonly kind: "namesKnown"; readonly size: number }
+  | { readonly kind: "usage"; readonly id: number; readonly question: UsageQuestion };
 
 /** The settings of a snapshot that the main thread itself acts on. */
 export interface ProcessSettings {
@@ -107,4 +133,5 @@ export type FromLoader =
       readonly counts: Readonly<Record<string, number>>;
       readonly durationMs: number;
     }
-  | { readonly kind: "failed"; readonly message: string };
+  | { readonly kind: "failed"; readonly message: string }
+  | { readonly kind: "usage"; readonly id: number; readonly answer: UsageAnswer };

@@ -6,6 +6,7 @@ import { AccessLog } from "../observability/access-log.ts";
 import { ledgerMetrics } from "../observability/ledger-metrics.ts";
 import type { ProcessLog } from "../observability/log.ts";
 import { Metrics } from "../observability/metrics.ts";
+import type { MetricSource } from "../observability/prometheus.ts";
 import { ProcessMetrics } from "../observability/process-metrics.ts";
 import type { SecretMask } from "../observability/secret-mask.ts";
 import type { GatewayObserver } from "./gateway.ts";
@@ -70,6 +71,10 @@ export class Observer implements GatewayObserver {
 
   workerLost(): void {
     this.#workers.restarted();
+  }
+
+  addMetrics(source: MetricSource): void {
+    this.metrics.addSource(source);
   }
 
   async close(): Promise<void> {

@@ -1,15 +1,19 @@
 /** The memory that quotas are counted in, as the main thread sees it: made once, given to every thread that counts. */
+import { NUMBER_FIELD } from "../ledger/usage-layout.ts";
+import type { UsageReader } from "../ledger/usage-reader.ts";
 import { sharedNowMs } from "../lib/shared-clock.ts";
 import { Admission } from "../quotas/admission.ts";
 import { createBucketMemory } from "../quotas/bucket-layout.ts";
 import { BucketTable } from "../quotas/bucket-table.ts";
 import { MonthClock } from "../quotas/months.ts";
 import { ReservationTable } from "../quotas/reservation-table.ts";
+import { createTokenCorrectionMemory } from "../quotas/token-correction.ts";
 
 /** Numbers of the threads, as the buckets' lock knows them. */
 const MAIN_OWNER = 1;
 export const STORE_OWNER = 2;
-const FIRST_WORKER_OWNER = 3;
+export const LOADER_OWNER = 3;
+const FIRST_WORKER_OWNER = 4;
 
 /** The number of a worker thread. */
 export function bucketOwner(workerIndex: number): number {
@@ -26,20 +30,54 @@ const LAST_ZONE_MS = 86_400_000;
 /** All buckets of the process. */
 export class QuotaMemory {
   readonly buckets: SharedArrayBuffer = createBucketMemory();
+  /** How far upstream models count other than estimated. */
+  readonly tokenCorrection: SharedArrayBuffer = createTokenCorrectionMemory();
   readonly table: BucketTable = new BucketTable(this.buckets, MAIN_OWNER);
+  /** What each worker's requests hold; a worker takes its dead predecessor's memory over. */
+  readonly #reservations = new Map<SharedArrayBuffer, ReservationTable>();
   readonly #timer = setInterval(() => {
     if (this.table.live > this.table.size * CROWDED_SHARE) {
-      this.table.reclaim(sharedNowMs(), MonthClock.of("UTC").at(Date.now() - LAST_ZONE_MS).month);
+      const oldestMonth = MonthClock.of("UTC").at(Date.now() - LAST_ZONE_MS).month;
+      this.table.reclaim(sharedNowMs(), oldestMonth, () => this.#bucketsInUse());
     }
   }, RECLAIM_MS).unref();
+
+  /** A worker begins, whose requests hold buckets. */
+  addWorker(reservations: SharedArrayBuffer): void {
+    if (!this.#reservations.has(reservations)) {
+      this.#reservations.set(reservations, new ReservationTable(reservations));
+    }
+  }
+
+  #bucketsInUse(): Set<number> {
+    const slots = new Set<number>();
+    for (const reservations of this.#reservations.values()) {
+      reservations.addBucketsInUse(slots);
+    }
+    return slots;
+  }
 
   close(): void {
     clearInterval(this.#timer);
   }
 
-  /** A worker has died: what its requests held goes back, and what they had used by then stays used. */
-  recover(workerIndex: number, reservations: SharedArrayBuffer): void {
+  /** The loader has died; it changes nothing, and had the lock only to read. */
+  recoverLoader(): void {
+    this.table.lock.recover(LOADER_OWNER, () => {});
+  }
+
+  /**
+   * A worker has died: what its requests held goes back, and what they had used by then stays used. Their usage entries
+   * say how much that is, so that counters and ledger agree. Call it before the entries are accounted for.
+   */
+  recover(workerIndex: number, reservations: SharedArrayBuffer, usage: UsageReader): void {
     const admission = new Admission(this.table, new ReservationTable(reservations), sharedNowMs);
-    admission.recover(bucketOwner(workerIndex));
+    admission.recover(bucketOwner(workerIndex), (slot) => {
+      const entry = usage.recordAt(slot);
+      return {
+        tokens: entry.number(NUMBER_FIELD.promptTokens) + entry.number(NUMBER_FIELD.completionTokens),
+        nanoUsd: entry.number(NUMBER_FIELD.costNanoUsd),
+      };
+    });
   }
 }

@@ -6,6 +6,7 @@ import type {
   ConsumerConfig,
   DomainConfig,
   ModelConfig,
+  PriceRuleConfig,
   ProviderConfig,
   RouteConfig,
   Snapshot,
@@ -14,22 +15,29 @@ import type {
 /** Items of one part: about 20 to 50 KB of JSON, some 100 µs to parse. */
 const ITEMS_PER_PART = 100;
 
+/** What travels in parts of its own. */
+type Lists = "providers" | "models" | "consumers" | "domains" | "prices";
+
 type Part =
-  | { readonly kind: "head"; readonly head: Omit<Snapshot, "providers" | "models" | "consumers" | "domains"> }
+  | { readonly kind: "head"; readonly head: Omit<Snapshot, Lists> }
   | { readonly kind: "providers"; readonly items: readonly ProviderConfig[] }
   | { readonly kind: "models"; readonly items: readonly ModelConfig[] }
+  | { readonly kind: "prices"; readonly items: readonly PriceRuleConfig[] }
   | { readonly kind: "domain"; readonly domain: Omit<DomainConfig, "routes"> }
   | { readonly kind: "routes"; readonly items: readonly RouteConfig[] };
 
 /** Consumers and keys do not travel with the snapshot: workers have the directory. */
 export function encodeSnapshot(snapshot: Snapshot): SharedArrayBuffer[] {
-  const { providers, models, consumers: _consumers, domains, ...head } = snapshot;
+  const { providers, models, consumers: _consumers, domains, prices, ...head } = snapshot;
   const parts: Part[] = [{ kind: "head", head }];
   for (const items of batches(providers)) {
     parts.push({ kind: "providers", items });
   }
   for (const items of batches(models)) {
     parts.push({ kind: "models", items });
+  }
+  for (const items of batches(prices)) {
+    parts.push({ kind: "prices", items });
   }
   for (const { routes, ...domain } of domains) {
     parts.push({ kind: "domain", domain });
@@ -47,10 +55,11 @@ export function encodeSnapshot(snapshot: Snapshot): SharedArrayBuffer[] {
 
 /** Puts a snapshot together again, yielding after each part. Its `consumers` are empty. */
 export function* decodeSnapshot(parts: readonly SharedArrayBuffer[]): Generator<undefined, Snapshot> {
-  let head: Omit<Snapshot, "providers" | "models" | "consumers" | "domains"> | undefined;
+  let head: Omit<Snapshot, Lists> | undefined;
   const providers: ProviderConfig[] = [];
   const models: ModelConfig[] = [];
   const consumers: ConsumerConfig[] = [];
+  const prices: PriceRuleConfig[] = [];
   const domains: (Omit<DomainConfig, "routes"> & { routes: RouteConfig[] })[] = [];
   for (const shared of parts) {
     const part = JSON.parse(Buffer.from(shared).toString()) as Part;
@@ -64,6 +73,9 @@ export function* decodeSnapshot(parts: readonly SharedArrayBuffer[]): Generator<
       case "models":
         models.push(...part.items);
         break;
+      case "prices":
+        prices.push(...part.items);
+        break;
       case "domain":
         domains.push({ ...part.domain, routes: [] });
         break;
@@ -75,7 +87,7 @@ export function* decodeSnapshot(parts: readonly SharedArrayBuffer[]): Generator<
   if (head === undefined) {
     throw new Error("a snapshot without its head part");
   }
-  return { ...head, providers, models, consumers, domains };
+  return { ...head, providers, models, consumers, domains, prices };
 }
 
 function* batches<Item>(items: readonly Item[]): Generator<readonly Item[]> {

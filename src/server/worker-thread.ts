@@ -20,6 +20,7 @@ import { QuotaPlans } from "../engine/quota-plan.ts";
 import { Admission } from "../quotas/admission.ts";
 import { BucketTable } from "../quotas/bucket-table.ts";
 import { ReservationTable } from "../quotas/reservation-table.ts";
+import { TokenCorrection } from "../quotas/token-correction.ts";
 import { Origins } from "../upstreams/origins.ts";
 import { cutOff, endEarly, LAST_EVENT_MS } from "./answer-end.ts";
 import { Listener } from "./listener.ts";
@@ -62,6 +63,7 @@ const services: Services = {
       sharedNowMs,
     ),
     plans: new QuotaPlans(),
+    correction: new TokenCorrection(start.tokenCorrection),
   },
   name: (id) => names.name(id),
   deadlines: new DeadlineTicker(),

@@ -11,7 +11,7 @@ import type {
   ShownNode,
   VariableNode,
 } from "./nodes.ts";
-import { locate } from "./parser.ts";
+import { locate } from "./location.ts";
 import { Scope } from "./scope.ts";
 import { CallError, LimitError, TemplateError } from "./template-error.ts";
 import type { LimitName } from "./template-error.ts";
@@ -64,7 +64,7 @@ export class Evaluator {
     const { line, column } = locate(source, this.node?.at ?? 0);
     const place =
       this.node === undefined
-        ? `${name}`
+        ? name
         : `${name}:${line}:${column}: executing ${quote(this.templateName)} at <${nodeText(this.node)}>`;
     const details = { templateName: name, line, column, ...(limit === undefined ? {} : { limit }) };
     throw new TemplateError("invalid_request", `template: ${place}: ${message}`, details);

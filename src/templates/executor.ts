@@ -8,8 +8,8 @@ import type { TreeSet } from "./parser.ts";
 import { printValue } from "./printer.ts";
 import { quote } from "./quoting.ts";
 import { Scope } from "./scope.ts";
-import { Byte, IndexMap, asNumber, isTrue, kindOf, member, sortedIndexes, sortedKeys } from "./values.ts";
-import type { Value, ValueMap } from "./values.ts";
+import { Byte, asNumber, isTrue, kindOf, member, sortedIndexes, sortedKeys } from "./values.ts";
+import type { IndexMap, Value, ValueMap } from "./values.ts";
 
 /** How a list ended: at its end, or by one of the jumps. */
 type Ending = "end" | "break" | "continue";

@@ -71,7 +71,10 @@ export function quotedCharacter(value: bigint, flags: Flags): string {
 /** %U */
 export function unicodePoint(value: bigint, flags: Flags): string {
   const unsigned = BigInt.asUintN(64, value);
-  const digits = unsigned.toString(16).toUpperCase().padStart(Math.max(flags.precision ?? 4, 4), "0");
+  const digits = unsigned
+    .toString(16)
+    .toUpperCase()
+    .padStart(Math.max(flags.precision ?? 4, 4), "0");
   const shows = flags.sharp && unsigned <= 0x10ffffn && isPrintable(Number(unsigned));
   return `U+${digits}${shows ? ` '${String.fromCodePoint(Number(unsigned))}'` : ""}`;
 }

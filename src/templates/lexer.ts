@@ -67,6 +67,16 @@ export function describeToken(token: Token): string {
   return quote(token.text);
 }
 
+const STARTS_COMMAND: ReadonlySet<TokenType> = new Set([
+  ...(["bool", "characterConstant", "complex", "dot", "field", "identifier", "leftParen", "nil"] as const),
+  ...(["number", "rawString", "string", "variable"] as const),
+]);
+
+/** Whether a command can begin with a token. */
+export function startsCommand(token: Token): boolean {
+  return STARTS_COMMAND.has(token.type);
+}
+
 const LETTER_OR_DIGIT = /^[\p{L}\p{Nd}_]$/u;
 
 function isAlphanumeric(character: string): boolean {

@@ -1,6 +1,6 @@
 /** Writes moments by Go's reference layouts (`2006-01-02 15:04:05`). */
 import { CallError } from "./template-error.ts";
-import { Moment } from "./values.ts";
+import type { Moment } from "./values.ts";
 
 /** As Go prints a time without being told how. */
 export function momentText(moment: Moment): string {

@@ -159,3 +159,13 @@ function pipeText(pipe: PipeNode): string {
   if (pipe.variables.length === 0) return commands;
   return `${pipe.variables.map(nodeText).join(", ")} ${pipe.assigns ? "=" : ":="} ${commands}`;
 }
+
+/** Whether a node ends the list that it was found in. */
+export function isMark(node: StatementNode | MarkNode): node is MarkNode {
+  return node.kind === "end" || node.kind === "else";
+}
+
+/** Whether a list has nothing but white space. */
+export function isEmpty(list: ListNode): boolean {
+  return list.nodes.every((node) => node.kind === "text" && node.text.trim() === "");
+}

@@ -77,7 +77,7 @@ function parseFloat64(text: string): number | undefined {
 
 function parseHexFloat(text: string): number | undefined {
   const match = /^([+-]?)0[xX]([0-9a-fA-F]*)\.?([0-9a-fA-F]*)[pP]([+-]?[0-9]+)$/.exec(text);
-  if (match === null || match[2]! + match[3]! === "") return undefined;
+  if (match === null || `${match[2]}${match[3]}` === "") return undefined;
   const mantissa = BigInt(`0x${match[2]!}${match[3]!}`);
   const exponent = Number(match[4]) - 4 * match[3]!.length;
   const value = scaleByTwo(mantissa, exponent);

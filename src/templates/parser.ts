@@ -1,5 +1,5 @@
 /** Builds the parse trees of a template and of those it defines, as Go's text/template/parse does. */
-import { describeToken, tokenize } from "./lexer.ts";
+import { describeToken, startsCommand } from "./lexer.ts";
 import type { Token, TokenType } from "./lexer.ts";
 import type {
   ArgumentNode,
@@ -12,10 +12,12 @@ import type {
   TemplateNode,
   VariableNode,
 } from "./nodes.ts";
-import { nodeText } from "./nodes.ts";
+import { locate } from "./location.ts";
+import { isEmpty, isMark, nodeText } from "./nodes.ts";
 import { parseCharacter, parseNumber } from "./number-literals.ts";
 import { quote, unquote } from "./quoting.ts";
 import { TemplateError } from "./template-error.ts";
+import { TokenReader, TokenStream } from "./token-reader.ts";
 
 /** The trees of a source, by template name. */
 export type TreeSet = Map<string, ListNode>;
@@ -27,11 +29,9 @@ const MAX_PAREN_DEPTH = 500;
 interface Source {
   readonly name: string;
   readonly text: string;
-  readonly tokens: readonly Token[];
+  readonly tokens: TokenStream;
   readonly hasFunction: (name: string) => boolean;
   readonly trees: TreeSet;
-  /** The next token to hand out. */
-  next: number;
 }
 
 /**
@@ -40,25 +40,15 @@ interface Source {
  */
 export function parseTemplate(name: string, text: string, hasFunction: (name: string) => boolean): TreeSet {
   const trees: TreeSet = new Map();
-  const source: Source = { name, text, tokens: tokenize(text), hasFunction, trees, next: 0 };
+  const source: Source = { name, text, tokens: new TokenStream(text), hasFunction, trees };
   new TreeParser(source, name).parseAll();
   return trees;
-}
-
-/** Bytes from the start of the line to `at`, and the line, from 1. */
-export function locate(text: string, at: number): { line: number; column: number } {
-  const before = text.slice(0, at);
-  const lineStart = before.lastIndexOf("\n") + 1;
-  return { line: before.split("\n").length, column: Buffer.byteLength(before.slice(lineStart)) };
 }
 
 class TreeParser {
   readonly #source: Source;
   readonly #name: string;
-  /** Up to three tokens that were taken and given back; the last one comes next. */
-  readonly #pending: Token[] = [];
-  /** The token that the lexer gave last: errors are reported in its line. */
-  #latest: Token | undefined;
+  readonly #tokens: TokenReader;
   #variables: string[] = ["$"];
   #actionLine = 0;
   #rangeDepth = 0;
@@ -67,20 +57,21 @@ class TreeParser {
   constructor(source: Source, name: string) {
     this.#source = source;
     this.#name = name;
+    this.#tokens = new TokenReader(source.tokens);
   }
 
   /** The whole source. */
   parseAll(): void {
-    const root: ListNode = { kind: "list", at: this.#peek().at, nodes: [] };
-    while (this.#peek().type !== "end of file") {
-      if (this.#peek().type === "leftDelimiter") {
-        const delimiter = this.#next();
-        const token = this.#nextNonSpace();
+    const root: ListNode = { kind: "list", at: this.#tokens.peek().at, nodes: [] };
+    while (this.#tokens.peek().type !== "end of file") {
+      if (this.#tokens.peek().type === "leftDelimiter") {
+        const delimiter = this.#tokens.next();
+        const token = this.#tokens.nextNonSpace();
         if (token.type === "define") {
           new TreeParser(this.#source, "definition").#define();
           continue;
         }
-        this.#pending.push(token, delimiter);
+        this.#tokens.giveBack(token, delimiter);
       }
       const node = this.#textOrAction();
       if (isMark(node)) return this.#fail(`unexpected {{${node.kind}}}`);
@@ -89,36 +80,10 @@ class TreeParser {
     this.#add(this.#name, root);
   }
 
-  #next(): Token {
-    const pending = this.#pending.pop();
-    if (pending !== undefined) return pending;
-    const { tokens } = this.#source;
-    this.#latest = tokens[Math.min(this.#source.next++, tokens.length - 1)]!;
-    return this.#latest;
-  }
-
-  #peek(): Token {
-    const token = this.#next();
-    this.#pending.push(token);
-    return token;
-  }
-
-  #nextNonSpace(): Token {
-    let token = this.#next();
-    while (token.type === "space") token = this.#next();
-    return token;
-  }
-
-  #peekNonSpace(): Token {
-    const token = this.#nextNonSpace();
-    this.#pending.push(token);
-    return token;
-  }
-
   #fail(message: string): never {
     const { name, text } = this.#source;
-    const line = this.#latest?.line ?? 0;
-    const { column } = locate(text, this.#latest?.at ?? 0);
+    const line = this.#tokens.latest?.line ?? 0;
+    const { column } = locate(text, this.#tokens.latest?.at ?? 0);
     throw new TemplateError("invalid_configuration", `template: ${name}:${line}: ${message}`, {
       templateName: name,
       line,
@@ -127,7 +92,7 @@ class TreeParser {
   }
 
   #expect(types: readonly TokenType[], context: string): Token {
-    const token = this.#nextNonSpace();
+    const token = this.#tokens.nextNonSpace();
     return types.includes(token.type) ? token : this.#unexpected(token, context);
   }
 
@@ -169,8 +134,8 @@ class TreeParser {
   }
 
   #list(): { list: ListNode; mark: MarkNode } {
-    const list: ListNode = { kind: "list", at: this.#peekNonSpace().at, nodes: [] };
-    while (this.#peekNonSpace().type !== "end of file") {
+    const list: ListNode = { kind: "list", at: this.#tokens.peekNonSpace().at, nodes: [] };
+    while (this.#tokens.peekNonSpace().type !== "end of file") {
       const node = this.#textOrAction();
       if (isMark(node)) return { list, mark: node };
       list.nodes.push(node);
@@ -179,7 +144,7 @@ class TreeParser {
   }
 
   #textOrAction(): StatementNode | MarkNode {
-    const token = this.#nextNonSpace();
+    const token = this.#tokens.nextNonSpace();
     if (token.type === "text") {
       return { kind: "text", at: token.at, text: token.text, bytes: Buffer.byteLength(token.text) };
     }
@@ -191,7 +156,7 @@ class TreeParser {
   }
 
   #action(): StatementNode | MarkNode {
-    const token = this.#nextNonSpace();
+    const token = this.#tokens.nextNonSpace();
     switch (token.type) {
       case "block":
         return this.#block();
@@ -209,20 +174,20 @@ class TreeParser {
       case "template":
         return this.#template();
       default:
-        this.#pending.push(token);
-        return { kind: "action", at: this.#peek().at, pipe: this.#pipeline("command", "rightDelimiter") };
+        this.#tokens.giveBack(token);
+        return { kind: "action", at: this.#tokens.peek().at, pipe: this.#pipeline("command", "rightDelimiter") };
     }
   }
 
   #jump(kind: "break" | "continue", at: number): StatementNode {
-    const token = this.#nextNonSpace();
+    const token = this.#tokens.nextNonSpace();
     if (token.type !== "rightDelimiter") this.#unexpected(token, `{{${kind}}}`);
     if (this.#rangeDepth === 0) this.#fail(`{{${kind}}} outside {{range}}`);
     return { kind, at };
   }
 
   #else(): MarkNode {
-    const token = this.#peekNonSpace();
+    const token = this.#tokens.peekNonSpace();
     // left for the branch, which reads {{else if x}} as {{else}}{{if x}}
     if (token.type === "if" || token.type === "with") return { kind: "else", at: token.at };
     return { kind: "else", at: this.#expect(["rightDelimiter"], "else").at };
@@ -240,8 +205,8 @@ class TreeParser {
   }
 
   #otherwise(kind: "if" | "range" | "with", mark: MarkNode): ListNode {
-    if (kind !== "range" && this.#peek().type === kind) {
-      this.#next();
+    if (kind !== "range" && this.#tokens.peek().type === kind) {
+      this.#tokens.next();
       return { kind: "list", at: mark.at, nodes: [this.#branch(kind)] };
     }
     const { list, mark: end } = this.#list();
@@ -250,7 +215,7 @@ class TreeParser {
   }
 
   #block(): TemplateNode {
-    const token = this.#nextNonSpace();
+    const token = this.#tokens.nextNonSpace();
     const name = this.#templateName(token, "block clause");
     const pipe = this.#pipeline("block clause", "rightDelimiter");
     const inner = new TreeParser(this.#source, name);
@@ -261,11 +226,11 @@ class TreeParser {
   }
 
   #template(): TemplateNode {
-    const token = this.#nextNonSpace();
+    const token = this.#tokens.nextNonSpace();
     const name = this.#templateName(token, "template clause");
-    const following = this.#nextNonSpace();
+    const following = this.#tokens.nextNonSpace();
     if (following.type === "rightDelimiter") return { kind: "template", at: token.at, name, pipe: undefined };
-    this.#pending.push(following);
+    this.#tokens.giveBack(following);
     return { kind: "template", at: token.at, name, pipe: this.#pipeline("template clause", "rightDelimiter") };
   }
 
@@ -277,17 +242,17 @@ class TreeParser {
   #pipeline(context: string, end: TokenType): PipeNode {
     const pipe: PipeNode = {
       kind: "pipe",
-      at: this.#peekNonSpace().at,
+      at: this.#tokens.peekNonSpace().at,
       variables: [],
       assigns: false,
       commands: [],
     };
     while (this.#declaration(pipe, context));
     for (;;) {
-      const token = this.#nextNonSpace();
+      const token = this.#tokens.nextNonSpace();
       if (token.type === end) break;
-      if (!STARTS_COMMAND.has(token.type)) this.#unexpected(token, context);
-      this.#pending.push(token);
+      if (!startsCommand(token)) this.#unexpected(token, context);
+      this.#tokens.giveBack(token);
       pipe.commands.push(this.#command());
     }
     this.#check(pipe, context);
@@ -296,30 +261,30 @@ class TreeParser {
 
   /** Takes `$x :=`, `$x =` or `$x,`; true if another declaration must follow. */
   #declaration(pipe: PipeNode, context: string): boolean {
-    const variable = this.#peekNonSpace();
+    const variable = this.#tokens.peekNonSpace();
     if (variable.type !== "variable") return false;
-    this.#next();
-    const adjacent = this.#peek();
-    const following = this.#peekNonSpace();
+    this.#tokens.next();
+    const adjacent = this.#tokens.peek();
+    const following = this.#tokens.peekNonSpace();
     if (following.type === "assign" || following.type === "declare") {
       pipe.assigns = following.type === "assign";
-      this.#nextNonSpace();
+      this.#tokens.nextNonSpace();
       this.#declare(pipe, variable);
       return false;
     }
     if (following.type === "character" && following.text === ",") {
-      this.#nextNonSpace();
+      this.#tokens.nextNonSpace();
       this.#declare(pipe, variable);
       if (context === "range" && pipe.variables.length < 2) {
-        const { type } = this.#peekNonSpace();
+        const { type } = this.#tokens.peekNonSpace();
         if (type === "variable" || type === "rightDelimiter" || type === "rightParen") return true;
         this.#fail("range can only initialize variables");
       }
       this.#fail(`too many declarations in ${context}`);
     }
     // it was no declaration: give back what was read, with the space that separates arguments
-    if (adjacent.type === "space") this.#pending.push(adjacent);
-    this.#pending.push(variable);
+    if (adjacent.type === "space") this.#tokens.giveBack(adjacent);
+    this.#tokens.giveBack(variable);
     return false;
   }
 
@@ -338,14 +303,14 @@ class TreeParser {
   }
 
   #command(): CommandNode {
-    const command: CommandNode = { kind: "command", at: this.#peekNonSpace().at, arguments: [] };
+    const command: CommandNode = { kind: "command", at: this.#tokens.peekNonSpace().at, arguments: [] };
     for (;;) {
-      this.#peekNonSpace();
+      this.#tokens.peekNonSpace();
       const operand = this.#operand();
       if (operand !== undefined) command.arguments.push(operand);
-      const token = this.#next();
+      const token = this.#tokens.next();
       if (token.type === "space") continue;
-      if (token.type === "rightDelimiter" || token.type === "rightParen") this.#pending.push(token);
+      if (token.type === "rightDelimiter" || token.type === "rightParen") this.#tokens.giveBack(token);
       else if (token.type !== "pipe") this.#unexpected(token, "operand");
       break;
     }
@@ -355,10 +320,10 @@ class TreeParser {
 
   #operand(): ArgumentNode | undefined {
     const node = this.#term();
-    if (node === undefined || this.#peek().type !== "field") return node;
-    const { at } = this.#peek();
+    if (node === undefined || this.#tokens.peek().type !== "field") return node;
+    const { at } = this.#tokens.peek();
     const names: string[] = [];
-    while (this.#peek().type === "field") names.push(this.#next().text.slice(1));
+    while (this.#tokens.peek().type === "field") names.push(this.#tokens.next().text.slice(1));
     switch (node.kind) {
       case "field":
       case "variable":
@@ -377,7 +342,7 @@ class TreeParser {
   }
 
   #term(): ArgumentNode | undefined {
-    const token = this.#nextNonSpace();
+    const token = this.#tokens.nextNonSpace();
     const { at, text } = token;
     switch (token.type) {
       case "identifier":
@@ -403,7 +368,7 @@ class TreeParser {
       case "rawString":
         return { kind: "string", at, quoted: text, text: this.#guarded(() => unquote(text)) };
       default:
-        this.#pending.push(token);
+        this.#tokens.giveBack(token);
         return undefined;
     }
   }
@@ -422,26 +387,4 @@ class TreeParser {
   }
 }
 
-const STARTS_COMMAND: ReadonlySet<TokenType> = new Set<TokenType>([
-  "bool",
-  "characterConstant",
-  "complex",
-  "dot",
-  "field",
-  "identifier",
-  "number",
-  "nil",
-  "rawString",
-  "string",
-  "variable",
-  "leftParen",
-]);
 const NOT_EXECUTABLE: ReadonlySet<string> = new Set(["bool", "dot", "nil", "number", "string"]);
-
-function isMark(node: StatementNode | MarkNode): node is MarkNode {
-  return node.kind === "end" || node.kind === "else";
-}
-
-function isEmpty(list: ListNode): boolean {
-  return list.nodes.every((node) => node.kind === "text" && node.text.trim() === "");
-}

@@ -73,7 +73,7 @@ export function unquote(literal: string): string {
   if (!inner.includes("\\")) return inner;
   const bytes: (string | number)[] = [];
   let hasBytes = false;
-  for (let at = 0; at < inner.length; ) {
+  for (let at = 0; at < inner.length;) {
     const unit = unquoteCharacter(inner, at, delimiter);
     hasBytes ||= unit.isByte && unit.code > 0x7f;
     bytes.push(unit.isByte ? unit.code : String.fromCodePoint(unit.code));
@@ -131,7 +131,7 @@ export function decodeBytes(bytes: Buffer): string {
   const text = bytes.toString();
   if (!text.includes("\ufffd")) return text;
   let decoded = "";
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const size = characterSize(bytes, at);
     decoded += size === 0 ? "\ufffd" : bytes.toString("utf8", at, at + size);
     at += size || 1;

@@ -2,7 +2,7 @@
 import { Meter } from "./meter.ts";
 import type { RenderLimits } from "./meter.ts";
 import { encodeJson } from "./json-encode.ts";
-import { locate } from "./parser.ts";
+import { locate } from "./location.ts";
 import { LimitError, TemplateError } from "./template-error.ts";
 import type { TemplateErrorDetails } from "./template-error.ts";
 import type { Template, TemplateOptions } from "./template.ts";

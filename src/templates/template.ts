@@ -6,6 +6,7 @@
  * - data are JSON, so there are no structs, methods, channels or function values; imaginary constants are refused;
  * - an integral JSON number of 64 bits is an int, `1.0` and `1e3` too, any other is a float64;
  * - texts are Unicode: bytes that are no UTF-8 (`"\xff"`, `slice` through a character) become U+FFFD;
+ * - `slice` takes positions from the data, which Go refuses (`type interface {}`);
  * - the capacity of a list is its length, which `slice` beyond it shows;
  * - `%p` has no addresses to print and answers as for a bad verb;
  * - parentheses nest 500 deep, not 10,000; templates call each other 100 deep, not 100,000, unless a limit says so;

@@ -70,17 +70,7 @@ export interface ValueMap {
 }
 
 /** What Go's reflection would say of a value. */
-export type Kind =
-  | "invalid"
-  | "bool"
-  | "string"
-  | "int"
-  | "float64"
-  | "uint8"
-  | "list"
-  | "map"
-  | "indexMap"
-  | "moment";
+export type Kind = "invalid" | "bool" | "string" | "int" | "float64" | "uint8" | "list" | "map" | "indexMap" | "moment";
 
 const TWO_63 = 2 ** 63;
 

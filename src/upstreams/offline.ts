@@ -4,8 +4,9 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Operation } from "../dialects/contract.ts";
+import { scanObject } from "../lib/json-scan.ts";
 import type { JsonObject, JsonValue } from "../lib/json.ts";
-import { estimateTokens, estimateTokensOfJson } from "../lib/token-estimate.ts";
+import { estimateTokens, estimateTokensOfBody, PROMPT_MEMBERS } from "../lib/token-estimate.ts";
 import { embedOffline } from "./offline-embedding.ts";
 
 /** What every answer begins with. */
@@ -43,7 +44,7 @@ function answerChat(body: JsonObject): OfflineAnswer {
   const asked = messages.map(objectOf).findLast((message) => message["role"] === "user");
   const calls = forcedCalls(body);
   const text = calls.length > 0 ? null : `${ECHO_LABEL} ${textOf(asked?.["content"])}`.trimEnd();
-  const usage = usageOf(estimateTokensOfJson(messages), text ?? JSON.stringify(calls));
+  const usage = usageOf(estimateTokensOfMessages(messages), text ?? JSON.stringify(calls));
   const head = headOf("chatcmpl-", body);
   const reason = calls.length > 0 ? "tool_calls" : "stop";
   if (body["stream"] !== true) {
@@ -170,6 +171,11 @@ function headOf(prefix: string, body: JsonObject): JsonObject {
 
 function modelOf(body: JsonObject): string {
   return typeof body["model"] === "string" ? body["model"] : "echo";
+}
+
+function estimateTokensOfMessages(messages: readonly JsonValue[]): number {
+  const body = Buffer.from(JSON.stringify({ messages }));
+  return estimateTokensOfBody(body, scanObject(body, PROMPT_MEMBERS).members);
 }
 
 function usageOf(promptTokens: number, answer: string): JsonObject {

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { limitsSchema, REFUSED_BESIDE_LIMITS } from "./limits.ts";
 import { middlewareSchema } from "./middleware.ts";
+import { priceSchema } from "./price.ts";
 import { integer, modelName, name, weight } from "./scalars.ts";
 import { section } from "./section.ts";
 
@@ -16,6 +17,7 @@ const targetSchema = section(
     priority: integer(0, 1_000).prefault(0).describe("0 first; higher ones serve when lower ones cannot"),
     filters: z.array(middlewareSchema).max(100).default([]).describe("Filters for requests to this target"),
     limits: limitsSchema.optional().describe("What this target may be asked for at most"),
+    price: priceSchema.optional().describe("What its tokens cost; else `prices`, then the price catalogue say"),
   },
   REFUSED_BESIDE_LIMITS,
 );

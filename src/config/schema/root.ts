@@ -4,6 +4,7 @@ import { consumerSchema } from "./consumer.ts";
 import { domainSchema } from "./domain.ts";
 import { quotasSchema } from "./limits.ts";
 import { modelSchema } from "./model.ts";
+import { priceRuleSchema } from "./price.ts";
 import { providerSchema } from "./provider.ts";
 import { name } from "./scalars.ts";
 import { notYet, section } from "./section.ts";
@@ -23,7 +24,6 @@ const LATER: RefusedKeys = {
   state: notYet("state shared by several machines is"),
   limits: LIMITS_ELSEWHERE,
   budgets: LIMITS_ELSEWHERE,
-  prices: notYet("prices are"),
   mcp: notYet("MCP is"),
 };
 
@@ -48,6 +48,7 @@ export const rootSchema = section({
     .max(MAX_ENTRIES)
     .optional()
     .describe("Host names and routes; every host with the usual routes if left out"),
+  prices: z.array(priceRuleSchema).max(MAX_ENTRIES).default([]).describe("What models cost, instead of the catalogue"),
 });
 
 const entries = z.array(z.unknown()).max(MAX_ENTRIES);
@@ -60,6 +61,7 @@ export const outlineSchema = section(
     models: entries.default([]),
     consumers: entries.default([]),
     domains: entries.optional(),
+    prices: entries.default([]),
   },
   LATER,
 );

@@ -10,7 +10,6 @@ import type { MiddlewareDocument } from "../schema/middleware.ts";
 
 /** Filters of the design that this version has not got. */
 const LATER_FILTERS: Readonly<Record<string, string>> = {
-  v1_chat_template: "prompt templates are",
   v1_mcp_server: "MCP servers are",
 };
 

@@ -17,6 +17,14 @@ for (const [name, body] of Object.entries(ANSWERS)) {
   });
 }
 
+test("cache writes of an hour are part of all cache writes, which are part of the prompt", () => {
+  const cache_creation = { ephemeral_5m_input_tokens: 100, ephemeral_1h_input_tokens: 40 };
+  const usage = { input_tokens: 7, cache_creation_input_tokens: 140, cache_creation, output_tokens: 1 };
+  const { promptTokens, cacheWriteTokens, cacheWriteHourTokens } = decodeUsage(usage);
+  assert.deepEqual([promptTokens, cacheWriteTokens, cacheWriteHourTokens], [147, 140, 40]);
+  assert.ok(!("cacheWriteHourTokens" in decodeUsage({ input_tokens: 7, output_tokens: 1 })));
+});
+
 test("what only looks like the usage is not taken for it", () => {
   const usage = { input_tokens: 3, output_tokens: 4 };
   const decoy = { usage: { input_tokens: 900, output_tokens: 900 }, text: '"usage":{"input_tokens":901}' };

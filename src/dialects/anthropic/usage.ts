@@ -28,6 +28,8 @@ export function decodeUsage(raw: JsonObject): Usage {
   const cachedTokens = countOf(raw["cache_read_input_tokens"]);
   const cacheWriteTokens = countOf(raw["cache_creation_input_tokens"]);
   const details = raw["output_tokens_details"];
+  const written = raw["cache_creation"];
+  const hour = isObject(written) ? countOf(written["ephemeral_1h_input_tokens"]) : 0;
   const fields: JsonObject = {};
   for (const [key, value] of Object.entries(raw)) {
     if (COUNTED.has(key) || (CACHE_COUNTS.has(key) && countOf(value) > 0)) continue;
@@ -37,6 +39,7 @@ export function decodeUsage(raw: JsonObject): Usage {
     promptTokens: countOf(raw["input_tokens"]) + cachedTokens + cacheWriteTokens,
     cachedTokens,
     cacheWriteTokens,
+    ...(hour > 0 && { cacheWriteHourTokens: hour }),
     completionTokens: countOf(raw["output_tokens"]),
     reasoningTokens: isObject(details) ? countOf(details["thinking_tokens"]) : 0,
     extra: { dialect: "anthropic", fields },

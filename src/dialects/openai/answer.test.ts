@@ -274,3 +274,15 @@ test("13: the usage of a whole answer is found without parsing the rest", () => 
     assert.equal(readUsage(Buffer.from(body)), undefined, body);
   }
 });
+
+test("sound is part of the prompt and of the completion", () => {
+  const usage = decodeUsage({
+    prompt_tokens: 100,
+    completion_tokens: 50,
+    prompt_tokens_details: { cached_tokens: 10, audio_tokens: 60 },
+    completion_tokens_details: { audio_tokens: 30 },
+  });
+  assert.deepEqual([usage?.promptTokens, usage?.audioPromptTokens], [100, 60]);
+  assert.deepEqual([usage?.completionTokens, usage?.audioCompletionTokens], [50, 30]);
+  assert.ok(!("audioPromptTokens" in (decodeUsage({ prompt_tokens: 1 }) ?? {})));
+});

@@ -81,6 +81,9 @@ export function decodeDisguisedError(body: Buffer): UpstreamError | undefined {
 
 const OPEN_BRACE = 123;
 const OPEN_BRACKET = 91;
+/** Candidates, of which there is at least one. */
+const CANDIDATES = '"choices":[{';
+const HEAD_BYTES = 256;
 const MARKS = ['"error', '"base_resp"', '"detail"', '"code"'];
 
 function firstByte(body: Buffer): number | undefined {
@@ -90,6 +93,8 @@ function firstByte(body: Buffer): number | undefined {
 
 /** Searching a string is several times as fast as searching a buffer. */
 function mentionsError(body: Buffer): boolean {
+  // most answers say early that they are real ones, in the form that most servers write
+  if (body.toString("latin1", 0, HEAD_BYTES).includes(CANDIDATES)) return false;
   const text = body.toString("latin1");
   return MARKS.some((mark) => text.includes(mark));
 }

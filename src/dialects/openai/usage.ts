@@ -17,6 +17,8 @@ export function decodeUsage(value: JsonValue | undefined): Usage | undefined {
   const completionDetails = detailsOf(value["completion_tokens_details"]);
   const reasoningTokens = count(completionDetails["reasoning_tokens"]) ?? count(value["reasoning_tokens"]) ?? 0;
   const total = count(value["total_tokens"]);
+  const heard = count(promptDetails["audio_tokens"]) ?? 0;
+  const spoken = count(completionDetails["audio_tokens"]) ?? 0;
   // xAI counts reasoning beside the completion, and only the total shows it
   const apart = total !== undefined && total === (prompt ?? 0) + (completion ?? 0) + reasoningTokens;
   return {
@@ -32,8 +34,10 @@ export function decodeUsage(value: JsonValue | undefined): Usage | undefined {
       count(promptDetails["cache_creation_tokens"]) ??
       count(value["cache_creation_input_tokens"]) ??
       0,
+    ...(heard > 0 && { audioPromptTokens: heard }),
     completionTokens: (completion ?? 0) + (apart ? reasoningTokens : 0),
     reasoningTokens,
+    ...(spoken > 0 && { audioCompletionTokens: spoken }),
     extra: { dialect: "openai", fields: value },
   };
 }

@@ -39,8 +39,14 @@ export const collectionFunctions: FunctionTable = new Map<string, TemplateFuncti
   ["dict", { parameters: [], rest: "any", call: dict }],
   ["first", endOf(0)],
   ["last", endOf(-1)],
-  ["default", { parameters: ["any", "any"], call: ([fallback, value], meter) => (isTrue(value, meter) ? value : fallback) }],
-  ["coalesce", { parameters: [], rest: "any", call: (args, meter) => args.find((value) => isTrue(value, meter)) ?? null }],
+  [
+    "default",
+    { parameters: ["any", "any"], call: ([fallback, value], meter) => (isTrue(value, meter) ? value : fallback) },
+  ],
+  [
+    "coalesce",
+    { parameters: [], rest: "any", call: (args, meter) => args.find((value) => isTrue(value, meter)) ?? null },
+  ],
   ["empty", { parameters: ["any"], call: ([value], meter) => !isTrue(value, meter) }],
   [
     "ternary",

@@ -48,13 +48,13 @@ function fromJson([text]: readonly Value[], meter: Meter): Value {
   meter.read(source.length);
   meter.steps(Math.floor(source.length / 8));
   try {
-    if (!/\d{16}/.test(source)) return parseJson(source) as Value;
+    if (!/\d{16}/.test(source)) return parseJson(source);
     let mark = "integer:";
     while (source.includes(mark)) mark = `${mark.slice(0, -1)}-:`;
     const replaced = source.replace(TOKENS, (token) => (BIG_INTEGER.test(token) ? `"${mark}${token}"` : token));
     // the marked text is valid where the source is not: a number as a key
     parseJson(source);
-    return withIntegers(parseJson(replaced) as Value, mark, meter, 0);
+    return withIntegers(parseJson(replaced), mark, meter, 0);
   } catch (error) {
     if (error instanceof SyntaxError) throw new CallError(`invalid JSON: ${error.message}`);
     throw error;

@@ -11,7 +11,8 @@ import type { Value } from "../values.ts";
 export type TokenEstimator = (text: string) => number;
 
 /** White space as Go's strings.TrimSpace knows it. */
-const SPACE = /^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+$/g;
+const SPACE =
+  /^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+$/g;
 
 function ofText(change: (text: string) => string): TemplateFunction {
   return {
@@ -35,7 +36,8 @@ function asksText(ask: (text: string, part: string) => boolean): TemplateFunctio
 
 function replace([old, replacement, text]: readonly Value[], meter: Meter): Value {
   const parts = cut(text as string, old as string, meter);
-  const length = (text as string).length + (parts.length - 1) * ((replacement as string).length - (old as string).length);
+  const length =
+    (text as string).length + (parts.length - 1) * ((replacement as string).length - (old as string).length);
   meter.text(length);
   return parts.join(replacement as string);
 }

@@ -1,0 +1,86 @@
+/** A model that counts other than estimated: after some reports, reservations and estimated entries are right. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { JsonObject } from "../src/lib/json.ts";
+import { startSimulator } from "../src/simulate/simulator.ts";
+import { startGateway, testKey } from "./harness.ts";
+
+const MAX_TOKENS = 32;
+const LEARNER_TPM = 10_000_000;
+/** A bucket of its own for each look at what is reserved: full, so that the header says it exactly. */
+const WATCHERS = ["first", "second", "third"];
+const WATCHER_TPM = 10_000;
+const QUESTION = "Why does a gateway count the tokens of a prompt before the model does, and what if it is wrong? ";
+
+test("an engine that counts twice as many tokens as estimated: reservations become right", async (t) => {
+  const engine = await startSimulator({});
+  t.after(() => engine.close());
+  const keys = new Map(
+    ["unlimited", "learner", ...WATCHERS].map((name) => [name, testKey(`token-correction-${name}`)]),
+  );
+  const config = {
+    providers: [
+      {
+        name: "engine",
+        dialect: "openai",
+        nodes: [`${engine.url}/v1`],
+        credentials: [{ name: "main", apiKey: "sk-engine" }],
+      },
+    ],
+    models: [{ name: "index", targets: [{ provider: "engine", model: "m" }], retry: { attempts: 0 } }],
+    consumers: [...keys].map(([name, { hash }]) => ({
+      name,
+      grants: [
+        name === "unlimited"
+          ? { model: "index" }
+          : { model: "index", tpm: name === "learner" ? LEARNER_TPM : WATCHER_TPM, mode: "hard" },
+      ],
+      keys: [{ name: "prod", hash }],
+    })),
+  };
+  const gateway = await startGateway(t, { config, workers: 2 });
+  const ask = (name: string, content: string, more: JsonObject = {}): Promise<Response> =>
+    fetch(`${gateway.url}/v1/chat/completions`, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${keys.get(name)!.key}` },
+      body: JSON.stringify({ model: "index", messages: [{ role: "user", content }], max_tokens: MAX_TOKENS, ...more }),
+    });
+  /** What is reserved for the prompt while a stream runs. */
+  const reserved = async (name: string, reported: number): Promise<number> => {
+    const directives = `/simulate promptTokens=${String(reported).padStart(4, "0")}&tokens=4`;
+    const answer = await ask(name, `${directives}\n${QUESTION.repeat(20)}`, { stream: true });
+    assert.equal(answer.status, 200);
+    await answer.body!.cancel();
+    return WATCHER_TPM - Number(answer.headers.get("x-ratelimit-remaining-tokens")) - MAX_TOKENS;
+  };
+  // nothing limits these, so nothing was estimated that the report could be compared with
+  for (let count = 0; count < 10; count++) {
+    const answer = await ask("unlimited", `/simulate promptTokens=1500&tokens=4\n${QUESTION.repeat(20)}`);
+    await answer.text();
+  }
+  const estimated = await reserved("first", 1);
+  assert.ok(estimated > 300 && estimated < 600, String(estimated));
+  const actual = 2 * estimated;
+  const learn = async (times: number): Promise<void> => {
+    for (let count = 0; count < times; count++) {
+      const stream = count % 2 === 0;
+      const options: JsonObject = stream ? { stream, stream_options: { include_usage: true } } : {};
+      const directives = `/simulate promptTokens=${String(actual).padStart(4, "0")}&tokens=4`;
+      const answer = await ask("learner", `${directives}\n${QUESTION.repeat(20)}`, options);
+      assert.equal(answer.status, 200);
+      await answer.text();
+    }
+  };
+  await learn(20);
+  const later = await reserved("second", 1);
+  assert.ok(Math.abs(later / actual - 1) < 0.1, `${later} reserved, ${actual} used`);
+
+  // no report: the entry's estimate is corrected too
+  engine.setFault("close-body:2");
+  const broken = await ask("third", `/simulate tokens=9\n${QUESTION.repeat(20)}`, { stream: true });
+  await broken.text().catch(() => "");
+  const entries = await gateway.waitForEntries(33);
+  const entry = entries.find(({ consumer }) => consumer === "third")!;
+  assert.ok(entry.tokensEstimated);
+  assert.ok(Math.abs(entry.promptTokens / actual - 1) < 0.1, `${entry.promptTokens} recorded, ${actual} used`);
+});

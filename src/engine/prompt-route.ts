@@ -1,0 +1,87 @@
+/** Routes behind which a prompt stands: the client's plain JSON becomes a chat request, and then is one like any other. */
+import type { ModelConfig, RouteConfig, Snapshot } from "../config/snapshot.ts";
+import type { PromptHook, RequestFilter } from "../filters/contract.ts";
+import { readBody } from "../lib/json-body.ts";
+import type { Exchange } from "./exchange.ts";
+
+/** A prompt, and the user model that it is for. */
+export interface PromptRoute {
+  readonly model: string;
+  readonly render: PromptHook["render"];
+}
+
+/** The prompt of a route's filters. @throws Error if there are two */
+export function promptOf(
+  filters: readonly RequestFilter[],
+  route: RouteConfig,
+  snapshot: Snapshot,
+): PromptRoute | undefined {
+  const prompts = filters.flatMap(({ prompt }) => prompt ?? []);
+  const [prompt] = prompts;
+  if (prompts.length > 1 || (prompt !== undefined && route.apis.length > 0)) {
+    throw new Error(`route ${route.path}: one thing answers on a route: one prompt, or \`api\``);
+  }
+  return prompt && { model: userModelOf(prompt.provider, prompt.model, snapshot), render: prompt.render };
+}
+
+/** The chat request that the client's JSON becomes. @throws SluiceError for the caller's mistakes */
+export function renderPrompt({ headers }: Exchange, { model, render }: PromptRoute, body: Buffer): Buffer {
+  const input = readBody(body, []).value();
+  const request = { ...render(input), model };
+  return Buffer.from(JSON.stringify(wantsStream(headers.accept) ? { ...request, stream: true } : request));
+}
+
+function wantsStream(accept: string | undefined): boolean {
+  return accept?.toLowerCase().includes("text/event-stream") === true;
+}
+
+/**
+ * The user models that prompts need and the configuration does not write down: a prompt in the published form names a
+ * provider and a model there. Granted, limited and billed under `provider/model`.
+ */
+export function implicitModels(snapshot: Snapshot): ModelConfig[] {
+  const models = new Map<string, ModelConfig>();
+  for (const { routes } of snapshot.domains) {
+    for (const { middlewares } of routes) {
+      for (const { name, options } of middlewares) {
+        const { provider, model_name: model } = options;
+        if (name === "v1_chat_template" && typeof provider === "string" && typeof model === "string") {
+          const userModel = userModelOf(provider, model, snapshot);
+          if (userModel !== model) {
+            models.set(userModel, modelOf(userModel, provider, model));
+          }
+        }
+      }
+    }
+  }
+  for (const { name } of snapshot.models) {
+    models.delete(name);
+  }
+  return [...models.values()];
+}
+
+const modelsByName = new WeakMap<Snapshot, ReadonlyMap<string, ModelConfig>>();
+
+function userModelOf(provider: string | undefined, model: string, snapshot: Snapshot): string {
+  if (provider === undefined) {
+    return model;
+  }
+  let byName = modelsByName.get(snapshot);
+  if (byName === undefined) {
+    byName = new Map(snapshot.models.map((config) => [config.name, config]));
+    modelsByName.set(snapshot, byName);
+  }
+  const known = byName.get(model);
+  return known?.targets.some((target) => target.provider === provider) === true ? model : `${provider}/${model}`;
+}
+
+function modelOf(name: string, provider: string, model: string): ModelConfig {
+  return {
+    name,
+    aliases: [],
+    targets: [{ provider, model, weight: 1, priority: 0, filters: [] }],
+    balance: { policy: "weighted" },
+    retry: { attempts: 2, on: ["connect", "429", "5xx", "firstTokenTimeout"] },
+    fallbacks: [],
+  };
+}

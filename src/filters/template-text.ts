@@ -1,0 +1,27 @@
+/** Checks templates that stand in options, so that a configuration with a broken one is refused where it stands. */
+import type { z } from "zod";
+import { compilePrompt } from "../templates/prompt.ts";
+import { TemplateError } from "../templates/template-error.ts";
+
+/** A zod refinement for a text that is a template. */
+export function templateText(syntax: "go" | "simple"): (text: string, context: z.core.$RefinementCtx<string>) => void {
+  return (text, context) => {
+    const message = templateMistake(text, syntax);
+    if (message !== undefined) {
+      context.addIssue({ code: "custom", message, input: text });
+    }
+  };
+}
+
+/** What is wrong with a template, with its line and column; undefined if nothing is. */
+export function templateMistake(content: string, syntax: "go" | "simple"): string | undefined {
+  try {
+    compilePrompt({ name: "template", messages: [{ role: "user", content }], syntax });
+    return undefined;
+  } catch (error) {
+    if (error instanceof TemplateError) {
+      return error.message;
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,16 @@
+/** Answers of the admin port: JSON with a status. */
+
+export interface AdminAnswer {
+  readonly status: number;
+  /** JSON. */
+  readonly body: string;
+}
+
+export function jsonAnswer(status: number, body: object): AdminAnswer {
+  return { status, body: JSON.stringify(body) };
+}
+
+/** @param message says what to do */
+export function problem(status: number, code: string, message: string): AdminAnswer {
+  return jsonAnswer(status, { error: { code, message } });
+}
