@@ -7,7 +7,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { ZodType } from "zod";
 import type { Operation } from "../dialects/contract.ts";
 import type { ChatAnswer, ChatEvent, ChatRequest } from "../dialects/form.ts";
-import type { JsonObject } from "../lib/json.ts";
+import type { JsonObject, JsonValue } from "../lib/json.ts";
 
 /** What a request filter sees of a client's request. */
 export interface RequestView {
@@ -46,7 +46,18 @@ export interface PromptHook {
   readonly model: string;
   /** The request in OpenAI's form, without `model`. @throws SluiceError for the caller's mistakes */
   readonly render: (input: JsonObject) => JsonObject;
+  readonly output: PromptOutput;
 }
+
+/** What a prompt's client gets: the model's whole answer, its text, or the JSON in it, once a check has passed it. */
+export type PromptOutput =
+  | { readonly kind: "full" | "text" }
+  | { readonly kind: "json"; readonly check?: (value: JsonValue) => OutputCheck };
+
+/** The value with defaults, or what is wrong with it. */
+export type OutputCheck =
+  | { readonly ok: true; readonly value: JsonValue }
+  | { readonly ok: false; readonly message: string };
 
 /** Handles one stream: called for each event, passes on what should go further. */
 export type EventFilter = (event: ChatEvent, emit: (event: ChatEvent) => void) => void;
