@@ -6,7 +6,7 @@ import { z } from "zod";
 import type { JsonObject } from "../../../lib/json.ts";
 import { compileJsonSchema } from "../../../templates/input-schema.ts";
 import { compilePrompt } from "../../../templates/prompt.ts";
-import { templateMistake } from "../../template-text.ts";
+import { addTemplateMistakes } from "../../template-text.ts";
 import type { RequestFilterDefinition } from "../../contract.ts";
 
 const MAX_MESSAGES = 1_000;
@@ -49,12 +49,7 @@ const schema = z
     if (outputSchema !== undefined && output !== "json") {
       context.addIssue({ code: "custom", message: "goes with `output: json` only", path: ["outputSchema"] });
     }
-    for (const [index, { content }] of messages.entries()) {
-      const mistake = templateMistake(content, syntax);
-      if (mistake !== undefined) {
-        context.addIssue({ code: "custom", message: mistake, path: ["messages", index, "content"] });
-      }
-    }
+    addTemplateMistakes(messages, syntax, "messages", context);
     for (const name of Object.keys(parameters)) {
       if (OWN_MEMBERS.has(name)) {
         const text = "is not a parameter: the route, or the one who calls it, decides it";
