@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { test, type TestContext } from "node:test";
+import { test } from "node:test";
 import { parse } from "yaml";
 import type { JsonObject } from "../src/lib/json.ts";
-import { startSimulator, type Simulator } from "../src/simulate/simulator.ts";
-import { startGateway, testKey, type RunningGateway } from "./harness.ts";
+import { testKey } from "./harness.ts";
+import { startPrompts as start } from "./prompt-world.ts";
 
 /** The published form, as it was published. */
 const SEED = parse(readFileSync(join(import.meta.dirname, "fixtures/seed-chat-template.yaml"), "utf8")) as JsonObject[];
@@ -29,40 +29,6 @@ const PROMPT_ROUTE: JsonObject = {
     },
   ],
 };
-
-interface Setting {
-  readonly gateway: RunningGateway;
-  readonly engine: Simulator;
-  readonly post: (path: string, body: unknown, headers?: Record<string, string>) => Promise<Response>;
-  /** The last request that the engine got. */
-  readonly lastRequest: () => JsonObject;
-}
-
-async function start(t: TestContext, routes: JsonObject[], consumer: JsonObject = {}): Promise<Setting> {
-  const engine = await startSimulator({});
-  t.after(() => engine.close());
-  const { key, hash } = testKey("prompts");
-  const gateway = await startGateway(t, {
-    config: {
-      providers: [{ name: "bilibili", dialect: "openai", nodes: [`${engine.url}/v1`] }],
-      models: [{ name: "index", targets: [{ provider: "bilibili", model: "index-72b" }] }],
-      consumers: [{ name: "search", grants: [{ model: "*" }], keys: [{ name: "prod", hash }], ...consumer }],
-      domains: [{ host: "*", routes: [...routes, { path: "/v1/*", api: "openai" }] }],
-    },
-    workers: 1,
-  });
-  return {
-    gateway,
-    engine,
-    post: (path, body, headers = {}) =>
-      fetch(gateway.url + path, {
-        method: "POST",
-        headers: { "content-type": "application/json", authorization: `Bearer ${key}`, ...headers },
-        body: typeof body === "string" ? body : JSON.stringify(body),
-      }),
-    lastRequest: () => JSON.parse(engine.requests().at(-1)!.body.toString()) as JsonObject,
-  };
-}
 
 test("the published form loads as it stands and sends the right prompt", async (t) => {
   const { post, gateway, lastRequest } = await start(t, SEED);

@@ -239,7 +239,9 @@ export class Attempt implements UpstreamHandler {
     const { filters } = this.endpoint.target;
     const hasForm = this.call.operation === "chat";
     const passThrough = this.encoded.sameDialect && (!hasForm || filters.createEventFilter === undefined);
-    return passThrough ? new PassThroughStream(this, headers) : new ConvertedStream(this);
+    return passThrough && this.call.exchange.answerForm === undefined
+      ? new PassThroughStream(this, headers)
+      : new ConvertedStream(this);
   }
 
   #decode(encoding: string): Decoder {

@@ -292,6 +292,7 @@ function compileRoute(
     operations,
     operationPath: config.path.endsWith("/*") ? undefined : operations.suffixOf(config.path),
     beforeAuthentication: filters.flatMap((filter) => filter.beforeAuthentication?.bind(filter) ?? []),
+    chat: filters.flatMap((filter) => filter.chat?.bind(filter) ?? []),
     answerHead: filters.flatMap((filter) => filter.answerHead?.bind(filter) ?? []),
     prompt: promptOf(filters, config, snapshot),
     maxBodyBytes: filters.reduce((limit, filter) => filter.maxBodyBytes ?? limit, snapshot.server.maxBodyBytes),

@@ -38,11 +38,9 @@ export class ConvertedStream implements AnswerSink {
     this.#exchange = call.exchange;
     this.#decoder = endpoint.target.dialect.target.createStreamDecoder();
     this.#filter = endpoint.target.filters.createEventFilter?.();
-    this.#encoder = call.exchange.dialect.client.createStreamEncoder({
-      requestId: call.exchange.requestId,
-      model: call.asked,
-      includeUsage: encoded.includeUsage,
-    });
+    const context = { requestId: call.exchange.requestId, model: call.asked, includeUsage: encoded.includeUsage };
+    const { answerForm, dialect } = call.exchange;
+    this.#encoder = answerForm?.createStreamEncoder() ?? dialect.client.createStreamEncoder(context);
   }
 
   data(chunk: Buffer): void {

@@ -91,6 +91,8 @@ export interface CompiledRoute {
   /** For an exact route: the operation path that it stands for. */
   readonly operationPath: string | undefined;
   readonly beforeAuthentication: readonly NonNullable<RequestFilter["beforeAuthentication"]>[];
+  /** What changes a chat request before a model is called. */
+  readonly chat: readonly NonNullable<RequestFilter["chat"]>[];
   readonly answerHead: readonly NonNullable<RequestFilter["answerHead"]>[];
   readonly maxBodyBytes: number;
   /** What answers here instead of `operations`. */

@@ -8,6 +8,7 @@ import { isSluiceError, SluiceError } from "../lib/errors.ts";
 import type { RequestView } from "../filters/contract.ts";
 import type { Dialect, Operation, UpstreamError } from "../dialects/contract.ts";
 import type { Outcome } from "../ledger/entry.ts";
+import type { AnswerForm } from "./answer-form.ts";
 import { answerHead, retryAfter } from "./answer-head.ts";
 import type { CallQuota } from "./call-quota.ts";
 import type { CompiledDomain, CompiledRoute, Endpoint, Engine } from "./engine.ts";
@@ -64,6 +65,8 @@ export class Exchange implements RequestView {
   /** What the call holds of quotas; undefined if nothing limits it. */
   quota: CallQuota | undefined;
 
+  /** Words the answer of a prompt; undefined: the dialect does. */
+  answerForm: AnswerForm | undefined;
   /** What the client asked for and what serves it, for the usage entry and the `x-sluice-*` headers. */
   hits = 0;
   dispatchMs = 0;
@@ -143,8 +146,7 @@ export class Exchange implements RequestView {
 
   /**
    * Reads the whole body, then calls back once; what that throws becomes the answer. A body over the limit is refused
-   * before it is read.
-   * When the client leaves in the midst of it there is no call.
+   * before it is read. When the client leaves in the midst of it there is no call.
    */
   readBody(maxBytes: number, onBody: (body: Buffer) => void): void {
     const declared = this.headers["content-length"];

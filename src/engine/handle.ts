@@ -4,6 +4,7 @@ import { DIALECTS } from "../dialects/builtin.ts";
 import type { Dialect, ModelInfo } from "../dialects/contract.ts";
 import { SluiceError } from "../lib/errors.ts";
 import { authenticate } from "./authenticate.ts";
+import { applyChatFilters } from "./chat-filters.ts";
 import type { CompiledModel, CompiledRoute } from "./engine.ts";
 import { Exchange } from "./exchange.ts";
 import type { EngineLease } from "./lease.ts";
@@ -132,7 +133,8 @@ function perform(exchange: Exchange, match: OperationMatch, compiledRoute: Compi
       requireJson(exchange);
       exchange.readBody(compiledRoute.maxBodyBytes, (body) => {
         const { prompt } = compiledRoute;
-        callModel(exchange, match.operation, prompt === undefined ? body : renderPrompt(exchange, prompt, body));
+        const asked = prompt === undefined ? body : renderPrompt(exchange, prompt, body);
+        callModel(exchange, match.operation, applyChatFilters(exchange, match.operation, asked));
       });
   }
 }

@@ -1,13 +1,18 @@
 /** Routes behind which a prompt stands: the client's plain JSON becomes a chat request, and then is one like any other. */
 import type { ModelConfig, RouteConfig, Snapshot } from "../config/snapshot.ts";
 import type { PromptHook, RequestFilter } from "../filters/contract.ts";
+import { SluiceError } from "../lib/errors.ts";
 import { readBody } from "../lib/json-body.ts";
+import { answerFormOf, type AnswerForm } from "./answer-form.ts";
 import type { Exchange } from "./exchange.ts";
 
 /** A prompt, and the user model that it is for. */
 export interface PromptRoute {
   readonly model: string;
   readonly render: PromptHook["render"];
+  readonly output: PromptHook["output"];
+  /** Undefined: the model's whole answer. */
+  readonly answerForm: AnswerForm | undefined;
 }
 
 /** The prompt of a route's filters. @throws Error if there are two */
@@ -21,14 +26,29 @@ export function promptOf(
   if (prompts.length > 1 || (prompt !== undefined && route.apis.length > 0)) {
     throw new Error(`route ${route.path}: one thing answers on a route: one prompt, or \`api\``);
   }
-  return prompt && { model: userModelOf(prompt.provider, prompt.model, snapshot), render: prompt.render };
+  if (prompt === undefined) {
+    return undefined;
+  }
+  const { render, output } = prompt;
+  const model = userModelOf(prompt.provider, prompt.model, snapshot);
+  return { model, render, output, answerForm: answerFormOf(output) };
 }
 
 /** The chat request that the client's JSON becomes. @throws SluiceError for the caller's mistakes */
-export function renderPrompt({ headers }: Exchange, { model, render }: PromptRoute, body: Buffer): Buffer {
+export function renderPrompt(
+  exchange: Exchange,
+  { model, render, output, answerForm }: PromptRoute,
+  body: Buffer,
+): Buffer {
+  const isStream = wantsStream(exchange.headers.accept);
+  if (isStream && output.kind === "json") {
+    const message = "This route answers with checked JSON, which cannot be streamed. Send `accept: application/json`.";
+    throw new SluiceError("invalid_request", message, { param: "accept" });
+  }
   const input = readBody(body, []).value();
   const request = { ...render(input), model };
-  return Buffer.from(JSON.stringify(wantsStream(headers.accept) ? { ...request, stream: true } : request));
+  exchange.answerForm = answerForm;
+  return Buffer.from(JSON.stringify(isStream ? { ...request, stream: true } : request));
 }
 
 function wantsStream(accept: string | undefined): boolean {

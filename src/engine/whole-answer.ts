@@ -5,6 +5,7 @@ import { SluiceError } from "../lib/errors.ts";
 import type { JsonObject } from "../lib/json.ts";
 import { scanObject } from "../lib/json-scan.ts";
 import { estimateTokens } from "../lib/token-estimate.ts";
+import type { WordedAnswer } from "./answer-form.ts";
 import type { AnswerSink, Attempt } from "./attempt.ts";
 import { invalidAnswer, retryAfterMsOf, upstreamErrorFailure } from "./attempt-failure.ts";
 import { errorWithoutSecrets } from "./error-text.ts";
@@ -16,6 +17,7 @@ import { parseJson } from "../lib/json-parse.ts";
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 const NOT_JSON = "The model's provider sent something that is not JSON.";
 const NOTHING: readonly string[] = [];
+const JSON_TYPE = ["content-type", "application/json"];
 const SPACE = 0x20;
 
 export class WholeAnswer implements AnswerSink {
@@ -74,9 +76,10 @@ export class WholeAnswer implements AnswerSink {
     const hasForm = attempt.call.operation === "chat";
     const passThrough =
       attempt.encoded.sameDialect && (!hasForm || attempt.endpoint.target.filters.answer === undefined);
-    const sent = passThrough ? body : this.#convert(body);
-    attempt.answering();
     const { exchange, operation } = attempt.call;
+    const worded =
+      passThrough && exchange.answerForm === undefined ? { headers: JSON_TYPE, body } : this.#convert(body);
+    attempt.answering();
     const usage = operation === "count_tokens" ? undefined : target.readUsage(body);
     if (usage !== undefined) {
       recordReportedUsage(attempt.call, usage);
@@ -84,7 +87,12 @@ export class WholeAnswer implements AnswerSink {
       exchange.entry.tokens(this.#estimate(body), "estimated");
     }
     attempt.finished();
-    exchange.send(200, ["content-type", "application/json", ...returnedHeaders(attempt, this.#headers)], sent);
+    if ("error" in worded) {
+      // the model has answered and its tokens count; what it said is of no use to the client
+      exchange.sendError(worded.error);
+      return;
+    }
+    exchange.send(200, [...worded.headers, ...returnedHeaders(attempt, this.#headers)], worded.body);
   }
 
   broken(): boolean {
@@ -96,13 +104,22 @@ export class WholeAnswer implements AnswerSink {
     recordPromptEstimate(this.#attempt.call);
   }
 
-  #convert(body: Buffer): string {
-    const { endpoint, call, encoded } = this.#attempt;
+  #convert(body: Buffer): WordedAnswer {
+    const { endpoint, call } = this.#attempt;
     const { target, filters } = { target: endpoint.target.dialect.target, filters: endpoint.target.filters };
     const answer = target.decodeChatAnswer(parseAnswer(body));
     filters.answer?.(answer);
-    const context = { requestId: call.exchange.requestId, model: call.asked, includeUsage: encoded.includeUsage };
-    return JSON.stringify(call.exchange.dialect.client.encodeChatAnswer(answer, context));
+    const { answerForm } = call.exchange;
+    if (answerForm !== undefined) {
+      return answerForm.whole(answer);
+    }
+    const context = {
+      requestId: call.exchange.requestId,
+      model: call.asked,
+      includeUsage: this.#attempt.encoded.includeUsage,
+    };
+    const encoded = call.exchange.dialect.client.encodeChatAnswer(answer, context);
+    return { headers: JSON_TYPE, body: JSON.stringify(encoded) };
   }
 
   #estimate(body: Buffer): Usage {

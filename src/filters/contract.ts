@@ -6,8 +6,8 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { ZodType } from "zod";
 import type { Operation } from "../dialects/contract.ts";
-import type { ChatAnswer, ChatEvent, ChatRequest } from "../dialects/form.ts";
-import type { JsonObject } from "../lib/json.ts";
+import type { ChatAnswer, ChatEvent, ChatRequest, DialectName } from "../dialects/form.ts";
+import type { JsonObject, JsonValue } from "../lib/json.ts";
 
 /** What a request filter sees of a client's request. */
 export interface RequestView {
@@ -17,6 +17,17 @@ export interface RequestView {
   readonly path: string;
   readonly host: string;
   readonly headers: IncomingHttpHeaders;
+}
+
+/** What a request filter sees of a chat request, besides its messages. */
+export interface ChatView extends RequestView {
+  readonly dialect: DialectName;
+  /** The model as the client named it, and the user model that it is (the same, if it is unknown). */
+  readonly asked: string;
+  readonly model: string;
+  readonly consumer: string;
+  /** The name of the API key. */
+  readonly key: string;
 }
 
 /** A whole answer that a request filter gives instead of the upstream. */
@@ -35,6 +46,12 @@ export interface RequestFilter {
   answerHead?(request: RequestView, headers: string[]): void;
   /** Lowers (or raises) the body limit of this route, in bytes. */
   readonly maxBodyBytes?: number;
+  /**
+   * Changes a chat request (also one whose tokens are counted) before a model is called, in the client's dialect. Having
+   * it means that `messages`, `system` and `metadata` are parsed; other members stay bytes.
+   * @returns the members of `messages` and `system` that change @throws SluiceError to refuse
+   */
+  chat?(request: ChatView, members: Readonly<JsonObject>): JsonObject;
   /** What answers here: a prompt. At most one filter of a route has it. */
   readonly prompt?: PromptHook;
 }
@@ -46,7 +63,18 @@ export interface PromptHook {
   readonly model: string;
   /** The request in OpenAI's form, without `model`. @throws SluiceError for the caller's mistakes */
   readonly render: (input: JsonObject) => JsonObject;
+  readonly output: PromptOutput;
 }
+
+/** What a prompt's client gets: the model's whole answer, its text, or the JSON in it, once a check has passed it. */
+export type PromptOutput =
+  | { readonly kind: "full" | "text" }
+  | { readonly kind: "json"; readonly check?: (value: JsonValue) => OutputCheck };
+
+/** The value with defaults, or what is wrong with it. */
+export type OutputCheck =
+  | { readonly ok: true; readonly value: JsonValue }
+  | { readonly ok: false; readonly message: string };
 
 /** Handles one stream: called for each event, passes on what should go further. */
 export type EventFilter = (event: ChatEvent, emit: (event: ChatEvent) => void) => void;

@@ -13,8 +13,23 @@ export function templateText(syntax: "go" | "simple"): (text: string, context: z
   };
 }
 
+/** For a zod refinement: complains about those of some messages whose contents are no templates. */
+export function addTemplateMistakes(
+  messages: readonly { readonly content: string }[],
+  syntax: "go" | "simple",
+  key: string,
+  context: z.core.$RefinementCtx,
+): void {
+  for (const [index, { content }] of messages.entries()) {
+    const message = templateMistake(content, syntax);
+    if (message !== undefined) {
+      context.addIssue({ code: "custom", message, path: [key, index, "content"], input: content });
+    }
+  }
+}
+
 /** What is wrong with a template, with its line and column; undefined if nothing is. */
-export function templateMistake(content: string, syntax: "go" | "simple"): string | undefined {
+function templateMistake(content: string, syntax: "go" | "simple"): string | undefined {
   try {
     compilePrompt({ name: "template", messages: [{ role: "user", content }], syntax });
     return undefined;

@@ -29,6 +29,14 @@ export interface Prompt {
    * @throws TemplateError `invalid_request` where the data lack something, or a limit is exceeded
    */
   readonly render: (input: JsonObject) => JsonObject;
+  /** Only the messages. @throws as `render` */
+  readonly messages: (input: JsonObject) => RenderedMessage[];
+}
+
+/** A message whose text is ready. */
+export interface RenderedMessage {
+  readonly role: "system" | "user" | "assistant";
+  readonly content: string;
 }
 
 /** @throws TemplateError with line and column where a template is at fault, Error where the schema cannot be used */
@@ -43,15 +51,14 @@ export function compilePrompt(source: PromptSource): Prompt {
       ...(missingKey === undefined ? {} : { missingKey }),
     }),
   }));
+  const render = (input: JsonObject): RenderedMessage[] => {
+    const given = defaults === undefined ? input : { ...defaults, ...input };
+    const data = check === undefined ? given : check(given);
+    return templates.map(({ role, template }) => ({ role, content: renderOne(template, data) }));
+  };
   return {
-    render(input) {
-      const given = defaults === undefined ? input : { ...defaults, ...input };
-      const data = check === undefined ? given : check(given);
-      return {
-        ...parameters,
-        messages: templates.map(({ role, template }) => ({ role, content: renderOne(template, data) })),
-      };
-    },
+    messages: render,
+    render: (input) => ({ ...parameters, messages: render(input).map((message) => ({ ...message })) }),
   };
 }
 

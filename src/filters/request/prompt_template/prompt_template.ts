@@ -4,9 +4,9 @@
  */
 import { z } from "zod";
 import type { JsonObject } from "../../../lib/json.ts";
-import { compileInputSchema } from "../../../templates/input-schema.ts";
+import { compileJsonSchema } from "../../../templates/input-schema.ts";
 import { compilePrompt } from "../../../templates/prompt.ts";
-import { templateMistake } from "../../template-text.ts";
+import { addTemplateMistakes } from "../../template-text.ts";
 import type { RequestFilterDefinition } from "../../contract.ts";
 
 const MAX_MESSAGES = 1_000;
@@ -28,6 +28,10 @@ const schema = z
     parameters: z.record(z.string(), z.json()).default({}),
     /** JSON Schema of what callers send; without it anything is taken. */
     input: z.record(z.string(), z.json()).optional(),
+    /** What callers get: the model's whole answer, its text, or the JSON that it consists of. */
+    output: z.enum(["full", "text", "json"]).default("full"),
+    /** JSON Schema that the JSON of `output: json` must satisfy. */
+    outputSchema: z.record(z.string(), z.json()).optional(),
     /** Input that is used where a request does not bring its own. */
     defaults: z.record(z.string(), z.json()).default({}),
     /** `go`: Go text/template; `simple`: `{{name}}` only. */
@@ -35,17 +39,17 @@ const schema = z
     /** What a name that the input lacks is: an error, or `<no value>`. */
     missingKey: z.enum(["error", "default", "zero"]).default("error"),
   })
-  .superRefine(({ messages, parameters, input, syntax }, context) => {
-    const schemaMistake = input === undefined ? undefined : inputSchemaMistake(input);
-    if (schemaMistake !== undefined) {
-      context.addIssue({ code: "custom", message: schemaMistake, path: ["input"] });
-    }
-    for (const [index, { content }] of messages.entries()) {
-      const mistake = templateMistake(content, syntax);
-      if (mistake !== undefined) {
-        context.addIssue({ code: "custom", message: mistake, path: ["messages", index, "content"] });
+  .superRefine(({ messages, parameters, input, output, outputSchema, syntax }, context) => {
+    for (const [key, part] of Object.entries({ input, outputSchema })) {
+      const schemaMistake = part === undefined ? undefined : jsonSchemaMistake(part);
+      if (schemaMistake !== undefined) {
+        context.addIssue({ code: "custom", message: schemaMistake, path: [key] });
       }
     }
+    if (outputSchema !== undefined && output !== "json") {
+      context.addIssue({ code: "custom", message: "goes with `output: json` only", path: ["outputSchema"] });
+    }
+    addTemplateMistakes(messages, syntax, "messages", context);
     for (const name of Object.keys(parameters)) {
       if (OWN_MEMBERS.has(name)) {
         const text = "is not a parameter: the route, or the one who calls it, decides it";
@@ -58,15 +62,22 @@ export const promptTemplate: RequestFilterDefinition<z.infer<typeof schema>> = {
   name: "prompt_template",
   kind: "request",
   schema,
-  create: ({ model, input, ...source }) => ({
-    prompt: { model, ...compilePrompt({ name: "messages", ...(input !== undefined && { input }), ...source }) },
+  create: ({ model, input, output, outputSchema, ...source }) => ({
+    prompt: {
+      model,
+      output:
+        output === "json" && outputSchema !== undefined
+          ? { kind: "json", check: compileJsonSchema(outputSchema) }
+          : { kind: output },
+      ...compilePrompt({ name: "messages", ...(input !== undefined && { input }), ...source }),
+    },
   }),
 };
 
 /** What of a JSON Schema cannot be used; undefined if all can. */
-function inputSchemaMistake(schema: JsonObject): string | undefined {
+function jsonSchemaMistake(schema: JsonObject): string | undefined {
   try {
-    compileInputSchema(schema);
+    compileJsonSchema(schema);
     return undefined;
   } catch (error) {
     return `is no JSON Schema that can be used here: ${error instanceof Error ? error.message : String(error)}`;

@@ -24,6 +24,7 @@ export const v1ChatTemplate: RequestFilterDefinition<z.infer<typeof schema>> = {
     prompt: {
       provider,
       model,
+      output: { kind: "full" },
       ...compilePrompt({ name: "prompt_template", messages: [{ role: "user", content }] }),
     },
   }),
