@@ -14,6 +14,7 @@ import type { ModelDocument } from "./schema/model.ts";
 import type { ProviderDocument } from "./schema/provider.ts";
 import type { Outline } from "./schema/root.ts";
 import type { StoreDocument } from "./schema/store.ts";
+import type { TemplateDocument } from "./schema/template.ts";
 import type {
   AccessLogConfig,
   ConsumerConfig,
@@ -27,6 +28,7 @@ import type {
   ServerConfig,
   Snapshot,
   StoreConfig,
+  TemplateConfig,
 } from "./snapshot.ts";
 import { SubstitutionError } from "./substitute.ts";
 import type { Substitutor } from "./substitute.ts";
@@ -60,6 +62,7 @@ export function buildSnapshot(document: ConfigDocument, context: BuildContext): 
     models: mapValid(document.models, (model) => buildModel(model, settings.quotas)),
     consumers: mapValid(document.consumers, (consumer) => buildConsumer(consumer, settings.quotas)),
     domains: document.domains === undefined ? [DEFAULT_DOMAIN] : mapValid(document.domains, buildDomain),
+    templates: mapValid(document.templates, buildTemplate),
     prices: mapValid(document.prices, buildPriceRule),
   });
 }
@@ -182,6 +185,15 @@ function buildConsumer(consumer: ConsumerDocument, quotas: QuotasDocument): Cons
       ...(key.grants !== undefined && { grants: buildGrants(key.grants) }),
       ...buildLimits(key, quotas),
     })),
+  };
+}
+
+function buildTemplate({ name, published, labels, versions }: TemplateDocument): TemplateConfig {
+  return {
+    name,
+    ...(published !== undefined && { published }),
+    labels,
+    versions: versions.map(({ prompt, ...version }) => ({ ...version, options: prompt })),
   };
 }
 

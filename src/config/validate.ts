@@ -9,6 +9,7 @@ import { ModelNames } from "./validate/model-names.ts";
 import { validateModels } from "./validate/models.ts";
 import { validatePrices } from "./validate/prices.ts";
 import { validateProviders } from "./validate/providers.ts";
+import { validateTemplates } from "./validate/templates.ts";
 
 /** @param now milliseconds since the epoch */
 export function validateDocument(
@@ -22,6 +23,7 @@ export function validateDocument(
   validateModels(document, models, filters, findings);
   validateSupplyLimits(document, findings);
   validateConsumers(document, models, now, findings);
+  validateTemplates(document, filters, findings);
   validateDomains(document, filters, findings);
   validatePrices(document, findings);
   if (document.models.items.length === 0) {

@@ -29,6 +29,8 @@ export interface Prompt {
    * @throws TemplateError `invalid_request` where the data lack something, or a limit is exceeded
    */
   readonly render: (input: JsonObject) => JsonObject;
+  /** Names of the input that the templates mention, sorted. */
+  readonly variables: readonly string[];
   /** Only the messages. @throws as `render` */
   readonly messages: (input: JsonObject) => RenderedMessage[];
 }
@@ -57,6 +59,7 @@ export function compilePrompt(source: PromptSource): Prompt {
     return templates.map(({ role, template }) => ({ role, content: renderOne(template, data) }));
   };
   return {
+    variables: [...new Set(templates.flatMap(({ template }) => template.variables))].toSorted(),
     messages: render,
     render: (input) => ({ ...parameters, messages: render(input).map((message) => ({ ...message })) }),
   };
