@@ -12,11 +12,13 @@ export interface WeightedPrompt {
   readonly weight: number;
 }
 
+type WithTemplates = Pick<Snapshot, "templates">;
+
 const FILTER = REQUEST_FILTERS.find(({ name }) => name === "prompt_template")!;
 
 /** Many routes may use one template: it is compiled once. */
 const hooks = new WeakMap<TemplateVersionConfig, PromptHook>();
-const templatesByName = new WeakMap<Snapshot, ReadonlyMap<string, TemplateConfig>>();
+const templatesByName = new WeakMap<WithTemplates, ReadonlyMap<string, TemplateConfig>>();
 
 /** What usage entries call a version. */
 export function templateVersionName(name: string, version: number): string {
@@ -24,7 +26,10 @@ export function templateVersionName(name: string, version: number): string {
 }
 
 /** @throws Error if the reference leads nowhere */
-export function promptVariants(prompt: PromptHook | PromptReference, snapshot: Snapshot): readonly WeightedPrompt[] {
+export function promptVariants(
+  prompt: PromptHook | PromptReference,
+  snapshot: WithTemplates,
+): readonly WeightedPrompt[] {
   if ("render" in prompt) {
     return [{ hook: prompt, template: "", weight: 1 }];
   }
@@ -47,7 +52,7 @@ export function pickByWeight<Item extends { readonly weight: number }>(items: re
   return items.find(({ weight }) => (rest -= weight) < 0) ?? items.at(-1)!;
 }
 
-function templatesOf(snapshot: Snapshot): ReadonlyMap<string, TemplateConfig> {
+function templatesOf(snapshot: WithTemplates): ReadonlyMap<string, TemplateConfig> {
   let byName = templatesByName.get(snapshot);
   if (byName === undefined) {
     byName = new Map(snapshot.templates.map((template) => [template.name, template]));
