@@ -41,7 +41,16 @@ const POLL_MS = 10;
 const BATCH_MS = 250;
 
 /** The access log leaves out names that an entry has none of. */
-const NO_NAMES = { error: "", consumer: "", key: "", model: "", servedModel: "", provider: "", upstreamModel: "" };
+const NO_NAMES = {
+  error: "",
+  consumer: "",
+  key: "",
+  template: "",
+  model: "",
+  servedModel: "",
+  provider: "",
+  upstreamModel: "",
+};
 
 /** An API key and the hash that a configuration has of it. */
 export interface TestKey {

@@ -7,6 +7,8 @@ import { startGateway, testKey, type RunningGateway } from "./harness.ts";
 /** A gateway with prompts, and the engine behind it. */
 export interface PromptWorld {
   readonly gateway: RunningGateway;
+  /** What it was started with. */
+  readonly config: JsonObject;
   readonly engine: Simulator;
   readonly post: (path: string, body: unknown, headers?: Record<string, string>) => Promise<Response>;
   /** The last request that the engine got. */
@@ -27,18 +29,17 @@ export async function startPrompts(
   const engine = await startSimulator({});
   t.after(() => engine.close());
   const { key, hash } = testKey("prompts");
-  const gateway = await startGateway(t, {
-    config: {
-      providers: [{ name: "bilibili", dialect: "openai", nodes: [`${engine.url}/v1`] }],
-      models: [{ name: "index", targets: [{ provider: "bilibili", model: "index-72b" }] }],
-      consumers: [{ name: "search", grants: [{ model: "*" }], keys: [{ name: "prod", hash }], ...consumer }],
-      domains: [{ host: "*", routes: [...routes, { path: "/v1/*", api: ["openai", "anthropic"] }] }],
-      ...more,
-    },
-    workers: 1,
-  });
+  const config = {
+    providers: [{ name: "bilibili", dialect: "openai", nodes: [`${engine.url}/v1`] }],
+    models: [{ name: "index", targets: [{ provider: "bilibili", model: "index-72b" }] }],
+    consumers: [{ name: "search", grants: [{ model: "*" }], keys: [{ name: "prod", hash }], ...consumer }],
+    domains: [{ host: "*", routes: [...routes, { path: "/v1/*", api: ["openai", "anthropic"] }] }],
+    ...more,
+  };
+  const gateway = await startGateway(t, { config, workers: 1 });
   return {
     gateway,
+    config,
     engine,
     post: (path, body, headers = {}) =>
       fetch(gateway.url + path, {

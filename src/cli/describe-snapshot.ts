@@ -8,7 +8,9 @@ import type {
   ProviderConfig,
   Snapshot,
   StateConfig,
+  TemplateConfig,
 } from "../config/snapshot.ts";
+import type { VersionShare } from "../config/template-reference.ts";
 import { describeConsumerLimits, describeGrants, describeLimits } from "./describe-limits.ts";
 
 /** Lines of text, each ended. */
@@ -24,6 +26,7 @@ export function describeSnapshot(snapshot: Snapshot): string {
     ...section("providers", snapshot.providers, describeProvider),
     ...section("models", snapshot.models, describeModel),
     ...section("consumers", snapshot.consumers, describeConsumer),
+    ...(snapshot.templates.length === 0 ? [] : section("templates", snapshot.templates, describeTemplate)),
     ...section("domains", snapshot.domains, describeDomain),
     "",
   ].join("\n");
@@ -101,6 +104,18 @@ function describeConsumer(consumer: ConsumerConfig): string[] {
     `${consumer.name}: ${plural(consumer.keys.length, "key")}; may use ${grants}`,
     ...describeConsumerLimits(consumer),
   ];
+}
+
+function describeTemplate({ name, published, labels, versions }: TemplateConfig): string[] {
+  const releases = Object.entries({ ...(published && { published }), ...labels }).map(
+    ([label, shares]) => `${label} ${shares.map(describeShare).join(" + ")}`,
+  );
+  const numbers = versions.map(({ version, draft }) => `${version}${draft ? " (draft)" : ""}`);
+  return [[`${name}: versions ${numbers.join(", ")}`, ...releases].join("; ")];
+}
+
+function describeShare({ version, weight }: VersionShare, _index: number, all: readonly VersionShare[]): string {
+  return all.length === 1 ? String(version) : `${version} (weight ${weight})`;
 }
 
 function describeDomain(domain: DomainConfig): string[] {

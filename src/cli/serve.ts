@@ -30,7 +30,7 @@ export function serveCommand(): Command {
     .description("run the gateway")
     .option("-c, --config <file>", "configuration file; without it, built-in defaults")
     .option("-l, --listen <host:port>", "where clients connect", listenOption)
-    .option("--admin-listen <host:port>", "where /healthz, /readyz, /metrics and usage are", listenOption)
+    .option("--admin-listen <host:port>", "where /healthz, /readyz, /metrics, usage and prompts are", listenOption)
     .option("-w, --workers <n>", "worker threads; default one a core", parseWorkers)
     .action(async (options: ServeOptions) => {
       process.exitCode = await serve(options);
@@ -61,6 +61,7 @@ async function serve(options: ServeOptions): Promise<number> {
     renderMetrics: () => observer.metrics.render(),
     metricsContentType: PROMETHEUS_CONTENT_TYPE,
     usage: (question) => gateway.usage(question),
+    prompts: () => gateway.prompts(),
     onError: (error) => {
       log.error({ err: error }, "the admin port failed");
     },

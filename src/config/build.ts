@@ -16,6 +16,7 @@ import type { ModelDocument } from "./schema/model.ts";
 import type { ProviderDocument } from "./schema/provider.ts";
 import type { Outline } from "./schema/root.ts";
 import type { StoreDocument } from "./schema/store.ts";
+import type { TemplateDocument } from "./schema/template.ts";
 import type {
   AccessLogConfig,
   ConsumerConfig,
@@ -29,6 +30,7 @@ import type {
   ServerConfig,
   Snapshot,
   StoreConfig,
+  TemplateConfig,
 } from "./snapshot.ts";
 import type { Substitutor } from "./substitute.ts";
 import { optionsOf } from "./validate/filters.ts";
@@ -63,6 +65,7 @@ export function buildSnapshot(document: ConfigDocument, context: BuildContext): 
     models: mapValid(document.models, (model) => buildModel(model, settings.quotas)),
     consumers: mapValid(document.consumers, (consumer) => buildConsumer(consumer, settings.quotas)),
     domains: document.domains === undefined ? [DEFAULT_DOMAIN] : mapValid(document.domains, buildDomain),
+    templates: mapValid(document.templates, buildTemplate),
     prices: mapValid(document.prices, buildPriceRule),
   });
 }
@@ -170,6 +173,15 @@ function buildConsumer(consumer: ConsumerDocument, quotas: QuotasDocument): Cons
       ...(key.grants !== undefined && { grants: buildGrants(key.grants) }),
       ...buildLimits(key, quotas),
     })),
+  };
+}
+
+function buildTemplate({ name, published, labels, versions }: TemplateDocument): TemplateConfig {
+  return {
+    name,
+    ...(published !== undefined && { published }),
+    labels,
+    versions: versions.map(({ prompt, ...version }) => ({ ...version, options: prompt })),
   };
 }
 

@@ -17,6 +17,8 @@ import { providerSchema } from "./schema/provider.ts";
 import type { ProviderDocument } from "./schema/provider.ts";
 import { outlineSchema } from "./schema/root.ts";
 import type { Outline } from "./schema/root.ts";
+import { templateSchema } from "./schema/template.ts";
+import type { TemplateDocument } from "./schema/template.ts";
 
 /** A list of the document. The index of an entry is its index in the file; undefined: it is wrong in itself. */
 export interface Entries<Entry> {
@@ -34,6 +36,7 @@ export interface ConfigDocument {
   readonly consumers: Entries<ConsumerDocument>;
   /** Absent: the file has no `domains`. */
   readonly domains: Entries<DomainDocument> | undefined;
+  readonly templates: Entries<TemplateDocument>;
   readonly prices: Entries<PriceRuleDocument>;
 }
 
@@ -49,11 +52,12 @@ export function readDocument(value: unknown, findings: Findings): ConfigDocument
   const consumers = readEntries("consumers", consumerSchema, lists.consumers, findings);
   const domains =
     lists.domains === undefined ? undefined : readEntries("domains", domainSchema, lists.domains, findings);
+  const templates = readEntries("templates", templateSchema, lists.templates, findings);
   const prices = readEntries("prices", priceRuleSchema, lists.prices, findings);
-  return { settings: outline.data, providers, models, consumers, domains, prices };
+  return { settings: outline.data, providers, models, consumers, domains, templates, prices };
 }
 
-type Lists = Pick<Outline, "providers" | "models" | "consumers" | "domains" | "prices">;
+type Lists = Pick<Outline, "providers" | "models" | "consumers" | "domains" | "templates" | "prices">;
 
 /** The lists of a document whose outline is wrong somewhere else. */
 function salvage(value: unknown): Lists {
@@ -67,6 +71,7 @@ function salvage(value: unknown): Lists {
     models: list("models"),
     consumers: list("consumers"),
     domains: hasDomains ? list("domains") : undefined,
+    templates: list("templates"),
     prices: list("prices"),
   };
 }

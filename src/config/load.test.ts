@@ -85,6 +85,7 @@ test("defaults are filled in, and nothing else", () => {
           ],
         },
       ],
+      templates: [],
       prices: [],
     },
   );

@@ -5,6 +5,7 @@
  */
 import type { DialectName } from "../dialects/form.ts";
 import type { JsonObject } from "../lib/json.ts";
+import type { VersionShare } from "./template-reference.ts";
 
 export interface Snapshot {
   /** Content hash of what was loaded; changes whenever anything in it does. */
@@ -21,6 +22,7 @@ export interface Snapshot {
   readonly models: readonly ModelConfig[];
   readonly consumers: readonly ConsumerConfig[];
   readonly domains: readonly DomainConfig[];
+  readonly templates: readonly TemplateConfig[];
   /** In the order of the file, which means nothing: the most specific one counts. */
   readonly prices: readonly PriceRuleConfig[];
 }
@@ -253,6 +255,23 @@ export interface ConsumerConfig {
   readonly limits?: LimitsConfig;
   readonly grants: readonly GrantConfig[];
   readonly keys: readonly KeyConfig[];
+}
+
+/** A prompt that routes refer to by name. */
+export interface TemplateConfig {
+  readonly name: string;
+  /** Absent: only labels and versions can be referred to. */
+  readonly published?: readonly VersionShare[];
+  readonly labels: Readonly<Record<string, readonly VersionShare[]>>;
+  readonly versions: readonly TemplateVersionConfig[];
+}
+
+export interface TemplateVersionConfig {
+  readonly version: number;
+  /** In use only where this very version is named. */
+  readonly draft: boolean;
+  /** Those of `prompt_template`. */
+  readonly options: JsonObject;
 }
 
 export interface RouteConfig {

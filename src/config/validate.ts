@@ -10,6 +10,7 @@ import { validateModels } from "./validate/models.ts";
 import { validatePrices } from "./validate/prices.ts";
 import { validateProviders } from "./validate/providers.ts";
 import { validateState } from "./validate/state.ts";
+import { validateTemplates } from "./validate/templates.ts";
 
 /** @param now milliseconds since the epoch */
 export function validateDocument(
@@ -26,6 +27,7 @@ export function validateDocument(
   validateModels(document, models, filters, findings);
   validateSupplyLimits(document, findings);
   validateConsumers(document, models, now, findings);
+  validateTemplates(document, filters, findings);
   validateDomains(document, filters, findings);
   validatePrices(document, findings);
   if (document.models.items.length === 0) {

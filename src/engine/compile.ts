@@ -294,7 +294,7 @@ function compileRoute(
     beforeAuthentication: filters.flatMap((filter) => filter.beforeAuthentication?.bind(filter) ?? []),
     chat: filters.flatMap((filter) => filter.chat?.bind(filter) ?? []),
     answerHead: filters.flatMap((filter) => filter.answerHead?.bind(filter) ?? []),
-    prompt: promptOf(filters, config, snapshot),
+    prompt: promptOf(filters, config, snapshot, services),
     maxBodyBytes: filters.reduce((limit, filter) => filter.maxBodyBytes ?? limit, snapshot.server.maxBodyBytes),
   });
 }

@@ -4,6 +4,7 @@ import { ERROR_STATUS } from "../lib/errors.ts";
 import type { Operation } from "../dialects/contract.ts";
 import { credentialName, nodeName } from "./compile.ts";
 import { implicitModels } from "./prompt-route.ts";
+import { templateVersionName } from "./prompt-variants.ts";
 import { policyTexts } from "./policy-text.ts";
 import type { WordIds } from "./services.ts";
 
@@ -32,6 +33,9 @@ export function* namesOf(snapshot: Snapshot): Generator<string> {
   for (const model of [...snapshot.models, ...implicitModels(snapshot)]) {
     yield model.name;
     yield* model.targets.map((target) => target.model);
+  }
+  for (const { name, versions } of snapshot.templates) {
+    yield* versions.map(({ version }) => templateVersionName(name, version));
   }
   for (const domain of snapshot.domains) {
     yield domain.host;

@@ -5,41 +5,52 @@ import { SluiceError } from "../lib/errors.ts";
 import { readBody } from "../lib/json-body.ts";
 import { answerFormOf, type AnswerForm } from "./answer-form.ts";
 import type { Exchange } from "./exchange.ts";
+import { pickByWeight, promptVariants } from "./prompt-variants.ts";
 
-/** A prompt, and the user model that it is for. */
-export interface PromptRoute {
+/** One prompt, and the user model that it is for. */
+interface PromptVariant {
   readonly model: string;
   readonly render: PromptHook["render"];
   readonly output: PromptHook["output"];
   /** Undefined: the model's whole answer. */
   readonly answerForm: AnswerForm | undefined;
+  /** The name-table id of its template and version; 0 if it stands in the route. */
+  readonly templateId: number;
+  readonly weight: number;
 }
 
-/** The prompt of a route's filters. @throws Error if there are two */
+/** The prompts that share a route's requests. */
+export type PromptRoute = readonly PromptVariant[];
+
+/** The prompts of a route's filters. @throws Error if two filters have one, or a template is not there */
 export function promptOf(
   filters: readonly RequestFilter[],
   route: RouteConfig,
   snapshot: Snapshot,
+  names: { nameId(name: string): number },
 ): PromptRoute | undefined {
   const prompts = filters.flatMap(({ prompt }) => prompt ?? []);
   const [prompt] = prompts;
   if (prompts.length > 1 || (prompt !== undefined && route.apis.length > 0)) {
     throw new Error(`route ${route.path}: one thing answers on a route: one prompt, or \`api\``);
   }
-  if (prompt === undefined) {
-    return undefined;
-  }
-  const { render, output } = prompt;
-  const model = userModelOf(prompt.provider, prompt.model, snapshot);
-  return { model, render, output, answerForm: answerFormOf(output) };
+  return (
+    prompt &&
+    promptVariants(prompt, snapshot).map(({ hook: { provider, model, render, output }, template, weight }) => ({
+      model: userModelOf(provider, model, snapshot),
+      render,
+      output,
+      answerForm: answerFormOf(output),
+      templateId: template === "" ? 0 : names.nameId(template),
+      weight,
+    }))
+  );
 }
 
 /** The chat request that the client's JSON becomes. @throws SluiceError for the caller's mistakes */
-export function renderPrompt(
-  exchange: Exchange,
-  { model, render, output, answerForm }: PromptRoute,
-  body: Buffer,
-): Buffer {
+export function renderPrompt(exchange: Exchange, route: PromptRoute, body: Buffer): Buffer {
+  const { model, render, output, answerForm, templateId } = pickByWeight(route, Math.random());
+  exchange.entry.template(templateId);
   const isStream = wantsStream(exchange.headers.accept);
   if (isStream && output.kind === "json") {
     const message = "This route answers with checked JSON, which cannot be streamed. Send `accept: application/json`.";

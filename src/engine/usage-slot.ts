@@ -82,6 +82,11 @@ export class UsageSlot {
     this.#setInteger(INTEGER_FIELD.key, keyId);
   }
 
+  /** The version of a prompt template that answers. */
+  template(nameId: number): void {
+    this.#setInteger(INTEGER_FIELD.template, nameId);
+  }
+
   received(bytes: number): void {
     this.#setNumber(NUMBER_FIELD.bytesIn, bytes);
   }

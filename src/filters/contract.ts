@@ -53,7 +53,13 @@ export interface RequestFilter {
    */
   chat?(request: ChatView, members: Readonly<JsonObject>): JsonObject;
   /** What answers here: a prompt. At most one filter of a route has it. */
-  readonly prompt?: PromptHook;
+  readonly prompt?: PromptHook | PromptReference;
+}
+
+/** A prompt that stands in the configuration's `templates`. */
+export interface PromptReference {
+  /** `name`, `name@label` or `name@version`. */
+  readonly template: string;
 }
 
 /** Makes a chat request of a client's plain JSON. */
@@ -64,6 +70,18 @@ export interface PromptHook {
   /** The request in OpenAI's form, without `model`. @throws SluiceError for the caller's mistakes */
   readonly render: (input: JsonObject) => JsonObject;
   readonly output: PromptOutput;
+  /** What there is to say of it to those who call. */
+  readonly shape: PromptShape;
+}
+
+/** What a prompt takes, and what it answers with. */
+export interface PromptShape {
+  /** Names of the input that the templates mention, sorted. */
+  readonly variables: readonly string[];
+  readonly defaults?: JsonObject;
+  /** JSON Schemas of the input, and of checked JSON answers. */
+  readonly input?: JsonObject;
+  readonly outputSchema?: JsonObject;
 }
 
 /** What a prompt's client gets: the model's whole answer, its text, or the JSON in it, once a check has passed it. */

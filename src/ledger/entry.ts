@@ -27,6 +27,8 @@ export interface UsageEntry {
   readonly stream: boolean;
   readonly consumer: string;
   readonly key: string;
+  /** The prompt template that answered, with its version (`summary@3`); "" if none of a name did. */
+  readonly template: string;
   /** The user model that was asked for; only names of the configuration, "" for unknown ones. */
   readonly model: string;
   /** The user model that served: another one after a fallback. */

@@ -46,6 +46,7 @@ export const INTEGER_FIELD = {
   credential: 43,
   node: 44,
   error: 45,
+  template: 46,
 } as const;
 export type IntegerField = (typeof INTEGER_FIELD)[keyof typeof INTEGER_FIELD];
 

@@ -88,6 +88,7 @@ export class UsageRecord {
       stream: this.flag(FLAG.stream),
       consumer: name(INTEGER_FIELD.consumer),
       key: name(INTEGER_FIELD.key),
+      template: name(INTEGER_FIELD.template),
       model: name(INTEGER_FIELD.model),
       servedModel: name(INTEGER_FIELD.servedModel),
       provider: name(INTEGER_FIELD.provider),

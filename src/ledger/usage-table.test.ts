@@ -44,6 +44,7 @@ test("an entry comes out as it went in, every field of it", () => {
     stream: true,
     consumer: "search",
     key: "prod",
+    template: "summary@3",
     model: "index",
     servedModel: "fallback",
     provider: "idc",

@@ -15,6 +15,7 @@ const NAMES: readonly (readonly [string, IntegerField])[] = [
   ["targetDialect", INTEGER_FIELD.targetDialect],
   ["consumer", INTEGER_FIELD.consumer],
   ["key", INTEGER_FIELD.key],
+  ["template", INTEGER_FIELD.template],
   ["model", INTEGER_FIELD.model],
   ["servedModel", INTEGER_FIELD.servedModel],
   ["provider", INTEGER_FIELD.provider],

@@ -12,6 +12,7 @@ async function start(context: TestContext, services: Partial<AdminServices> = {}
     renderMetrics: () => ["# HELP a b\n", "a 1\n"],
     metricsContentType: "text/plain; version=0.0.4; charset=utf-8",
     usage: () => Promise.resolve({ outcome: "consumer_not_found" }),
+    prompts: () => Promise.reject(new Error("not asked")),
     onError: assert.ifError,
     ...services,
   });
@@ -143,6 +144,7 @@ test("a port in use is an error that says so", async (context) => {
     renderMetrics: () => [],
     metricsContentType: "",
     usage: () => Promise.reject(new Error("not asked")),
+    prompts: () => Promise.reject(new Error("not asked")),
     onError: () => {},
   });
   await assert.rejects(second.listen({ host: "127.0.0.1", port }), { code: "EADDRINUSE" });

@@ -1,7 +1,9 @@
 import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { setImmediate } from "node:timers/promises";
+import type { PromptCatalogue } from "../engine/prompt-catalogue.ts";
 import { type AdminAnswer, jsonAnswer, problem } from "./admin-answer.ts";
+import { answerPrompts, isPromptPath } from "./admin-prompts.ts";
 import { answerUsage, isUsagePath } from "./admin-usage.ts";
 import type { UsageAnswer, UsageQuestion } from "./messages.ts";
 
@@ -15,7 +17,9 @@ export interface AdminServices {
   readonly metricsContentType: string;
   /** What is used of what is limited. Rejects with UsageUnavailable while nobody can tell. */
   usage(question: UsageQuestion): Promise<UsageAnswer>;
-  /** Told of what `renderMetrics` and `usage` threw. */
+  /** The prompts of the configuration in use. */
+  prompts(): Promise<PromptCatalogue>;
+  /** Told of what `renderMetrics`, `usage` and `prompts` threw. */
   onError(error: unknown): void;
 }
 
@@ -32,7 +36,7 @@ const MAX_CONNECTIONS = 256;
 /** Milliseconds for which a long answer may hold the main thread at a time. */
 const SLICE_MS = 4;
 
-/** The admin port: GET /healthz (the process lives), /readyz (it takes requests), /metrics, and usage. */
+/** The admin port: GET /healthz (the process lives), /readyz (it takes requests), /metrics, usage, and prompts. */
 export class AdminServer {
   readonly #services: AdminServices;
   readonly #server: Server;
@@ -83,7 +87,16 @@ export class AdminServer {
     else if (path === "/healthz") sendJson(response, jsonAnswer(200, { status: "ok" }));
     else if (path === "/readyz") sendJson(response, this.#readiness());
     else if (path === "/metrics") void this.#sendMetrics(request, response);
-    else void this.#sendUsage(target, response);
+    else if (isPromptPath(path))
+      void this.#send(
+        response,
+        answerPrompts(path, () => this.#services.prompts()),
+      );
+    else
+      void this.#send(
+        response,
+        answerUsage(target, (question) => this.#services.usage(question)),
+      );
   }
 
   #readiness(): AdminAnswer {
@@ -93,9 +106,9 @@ export class AdminServer {
       : jsonAnswer(503, { status: "not_ready", reason });
   }
 
-  async #sendUsage(target: string, response: ServerResponse): Promise<void> {
+  async #send(response: ServerResponse, answer: Promise<AdminAnswer>): Promise<void> {
     try {
-      sendJson(response, await answerUsage(target, (question) => this.#services.usage(question)));
+      sendJson(response, await answer);
     } catch (error) {
       this.#services.onError(error);
       sendJson(response, problem(500, "internal_error", "The report failed; the process log says why."));
@@ -128,11 +141,11 @@ export class AdminServer {
 
 /** What is wrong with path or method. */
 function refuse(method: string, path: string): AdminAnswer | undefined {
-  if (path !== "/healthz" && path !== "/readyz" && path !== "/metrics" && !isUsagePath(path)) {
+  if (path !== "/healthz" && path !== "/readyz" && path !== "/metrics" && !isUsagePath(path) && !isPromptPath(path)) {
     return problem(
       404,
       "route_not_found",
-      "The admin port answers /healthz, /readyz, /metrics, /admin/v1/usage and /admin/v1/consumers/{name}/usage.",
+      "The admin port answers /healthz, /readyz, /metrics, /admin/v1/usage, /admin/v1/consumers/{name}/usage, /admin/v1/templates and /admin/v1/templates/{name}/openapi.json.",
     );
   }
   return method === "GET" || method === "HEAD"

@@ -7,6 +7,7 @@ import { availableParallelism } from "node:os";
 import { createServer } from "node:net";
 import { createCooldownsMemory } from "../balancing/cooldowns.ts";
 import type { ListenConfig, StoreConfig } from "../config/snapshot.ts";
+import type { PromptCatalogue } from "../engine/prompt-catalogue.ts";
 import type { NameTable } from "../lib/name-table.ts";
 import type { ProcessLog } from "../observability/log.ts";
 import type { DirectoryHandle } from "../directory/table.ts";
@@ -15,6 +16,7 @@ import type { MetricSource } from "../observability/prometheus.ts";
 import { CounterHandle } from "./counter-handle.ts";
 import type { FromLoader, LoaderStart, LoaderThreadStart, ProcessSettings, SharedSnapshot } from "./messages.ts";
 import type { ToLoader, UsageAnswer, UsageQuestion } from "./messages.ts";
+import { PromptDesk } from "./prompt-desk.ts";
 import { QuotaAlerts } from "./quota-alerts.ts";
 import { QuotaMemory } from "./quota-memory.ts";
 import { quotaMetrics } from "./quota-metrics.ts";
@@ -53,6 +55,7 @@ export class Gateway {
   readonly #usage = new UsageDesk((message) => {
     this.#toLoader(message);
   });
+  readonly #prompts = new PromptDesk();
   #counters: CounterHandle | undefined;
   #shared: SharedLimits | undefined;
   readonly #workers: WorkerHandle[] = [];
@@ -120,6 +123,11 @@ export class Gateway {
   /** What is used of what is limited. @throws UsageUnavailable */
   usage(question: UsageQuestion): Promise<UsageAnswer> {
     return this.#usage.ask(question);
+  }
+
+  /** The prompts of the configuration in use. */
+  prompts(): Promise<PromptCatalogue> {
+    return this.#prompts.catalogueOf(this.#snapshot!);
   }
 
   /** Asks the loader to read the configuration again. */

@@ -10,31 +10,36 @@ import type {
   ProviderConfig,
   RouteConfig,
   Snapshot,
+  TemplateConfig,
 } from "../config/snapshot.ts";
 
 /** Items of one part: about 20 to 50 KB of JSON, some 100 µs to parse. */
 const ITEMS_PER_PART = 100;
 
 /** What travels in parts of its own. */
-type Lists = "providers" | "models" | "consumers" | "domains" | "prices";
+type Lists = "providers" | "models" | "consumers" | "domains" | "templates" | "prices";
 
 type Part =
   | { readonly kind: "head"; readonly head: Omit<Snapshot, Lists> }
   | { readonly kind: "providers"; readonly items: readonly ProviderConfig[] }
   | { readonly kind: "models"; readonly items: readonly ModelConfig[] }
+  | { readonly kind: "templates"; readonly items: readonly TemplateConfig[] }
   | { readonly kind: "prices"; readonly items: readonly PriceRuleConfig[] }
   | { readonly kind: "domain"; readonly domain: Omit<DomainConfig, "routes"> }
   | { readonly kind: "routes"; readonly items: readonly RouteConfig[] };
 
 /** Consumers and keys do not travel with the snapshot: workers have the directory. */
 export function encodeSnapshot(snapshot: Snapshot): SharedArrayBuffer[] {
-  const { providers, models, consumers: _consumers, domains, prices, ...head } = snapshot;
+  const { providers, models, consumers: _consumers, domains, templates, prices, ...head } = snapshot;
   const parts: Part[] = [{ kind: "head", head }];
   for (const items of batches(providers)) {
     parts.push({ kind: "providers", items });
   }
   for (const items of batches(models)) {
     parts.push({ kind: "models", items });
+  }
+  for (const items of batches(templates)) {
+    parts.push({ kind: "templates", items });
   }
   for (const items of batches(prices)) {
     parts.push({ kind: "prices", items });
@@ -59,6 +64,7 @@ export function* decodeSnapshot(parts: readonly SharedArrayBuffer[]): Generator<
   const providers: ProviderConfig[] = [];
   const models: ModelConfig[] = [];
   const consumers: ConsumerConfig[] = [];
+  const templates: TemplateConfig[] = [];
   const prices: PriceRuleConfig[] = [];
   const domains: (Omit<DomainConfig, "routes"> & { routes: RouteConfig[] })[] = [];
   for (const shared of parts) {
@@ -72,6 +78,9 @@ export function* decodeSnapshot(parts: readonly SharedArrayBuffer[]): Generator<
         break;
       case "models":
         models.push(...part.items);
+        break;
+      case "templates":
+        templates.push(...part.items);
         break;
       case "prices":
         prices.push(...part.items);
@@ -87,7 +96,7 @@ export function* decodeSnapshot(parts: readonly SharedArrayBuffer[]): Generator<
   if (head === undefined) {
     throw new Error("a snapshot without its head part");
   }
-  return { ...head, providers, models, consumers, domains, prices };
+  return { ...head, providers, models, consumers, domains, templates, prices };
 }
 
 function* batches<Item>(items: readonly Item[]): Generator<readonly Item[]> {

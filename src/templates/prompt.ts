@@ -3,8 +3,14 @@ import type { JsonObject } from "../lib/json.ts";
 import { SluiceError } from "../lib/errors.ts";
 import { compileInputSchema } from "./input-schema.ts";
 import { compileSimpleTemplate } from "./simple-template.ts";
-import { compileTemplate, type Template } from "./template.ts";
+import { compileTemplate } from "./template.ts";
 import type { MissingKey } from "./evaluator.ts";
+
+/** All messages of a prompt together. */
+const MAX_PROMPT_CHARACTERS = 4 * 1024 * 1024;
+/** What its messages with templates share, and what each of them has at least: about 100 ns a step. */
+const MAX_PROMPT_STEPS = 1_000_000;
+const MIN_MESSAGE_STEPS = 10_000;
 
 /** What a prompt is made of. */
 export interface PromptSource {
@@ -29,6 +35,8 @@ export interface Prompt {
    * @throws TemplateError `invalid_request` where the data lack something, or a limit is exceeded
    */
   readonly render: (input: JsonObject) => JsonObject;
+  /** Names of the input that the templates mention, sorted. */
+  readonly variables: readonly string[];
   /** Only the messages. @throws as `render` */
   readonly messages: (input: JsonObject) => RenderedMessage[];
 }
@@ -51,24 +59,25 @@ export function compilePrompt(source: PromptSource): Prompt {
       ...(missingKey === undefined ? {} : { missingKey }),
     }),
   }));
+  const moving = messages.filter(({ content }) => content.includes("{{")).length;
+  const maxSteps = Math.max(MIN_MESSAGE_STEPS, Math.floor(MAX_PROMPT_STEPS / Math.max(1, moving)));
   const render = (input: JsonObject): RenderedMessage[] => {
     const given = defaults === undefined ? input : { ...defaults, ...input };
     const data = check === undefined ? given : check(given);
-    return templates.map(({ role, template }) => ({ role, content: renderOne(template, data) }));
+    let room = MAX_PROMPT_CHARACTERS;
+    return templates.map(({ role, template }) => {
+      const content = template.render(data, { maxSteps });
+      room -= content.length;
+      // the limit on what one template may write is generous; what is beyond this no model reads
+      if (room < 0) {
+        throw new SluiceError("invalid_request", `The prompt becomes longer than ${MAX_PROMPT_CHARACTERS} characters.`);
+      }
+      return { role, content };
+    });
   };
   return {
+    variables: [...new Set(templates.flatMap(({ template }) => template.variables))].toSorted(),
     messages: render,
     render: (input) => ({ ...parameters, messages: render(input).map((message) => ({ ...message })) }),
   };
 }
-
-function renderOne(template: Template, data: JsonObject): string {
-  const text = template.render(data);
-  // the limit on what a template may write is generous; what is beyond this no model reads
-  if (text.length > MAX_MESSAGE_CHARACTERS) {
-    throw new SluiceError("invalid_request", `The prompt becomes longer than ${MAX_MESSAGE_CHARACTERS} characters.`);
-  }
-  return text;
-}
-
-const MAX_MESSAGE_CHARACTERS = 4 * 1024 * 1024;

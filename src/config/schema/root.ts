@@ -12,6 +12,7 @@ import type { KeyComplaint, RefusedKeys } from "./section.ts";
 import { accessLogSchema, adminSchema, serverSchema } from "./server.ts";
 import { stateSchema } from "./state.ts";
 import { storeSchema } from "./store.ts";
+import { templateSchema } from "./template.ts";
 
 /** Entries of one list of the document. */
 const MAX_ENTRIES = 100_000;
@@ -49,6 +50,7 @@ export const rootSchema = section({
     .max(MAX_ENTRIES)
     .optional()
     .describe("Host names and routes; every host with the usual routes if left out"),
+  templates: z.array(templateSchema).max(MAX_ENTRIES).default([]).describe("Prompts that routes refer to by name"),
   prices: z.array(priceRuleSchema).max(MAX_ENTRIES).default([]).describe("What models cost, instead of the catalogue"),
 });
 
@@ -62,6 +64,7 @@ export const outlineSchema = section(
     models: entries.default([]),
     consumers: entries.default([]),
     domains: entries.optional(),
+    templates: entries.default([]),
     prices: entries.default([]),
   },
   LATER,

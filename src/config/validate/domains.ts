@@ -6,6 +6,7 @@ import { didYouMean } from "../nearest.ts";
 import type { DocumentPath } from "../problem.ts";
 import type { DomainDocument } from "../schema/domain.ts";
 import { validateFilters } from "./filters.ts";
+import { validateReference } from "./templates.ts";
 import { Unique } from "./unique.ts";
 
 export function validateDomains(document: ConfigDocument, filters: KnownFilters, findings: Findings): void {
@@ -19,7 +20,7 @@ export function validateDomains(document: ConfigDocument, filters: KnownFilters,
       const path = ["domains", index];
       hosts.claim(domain.host, [...path, "host"], findings);
       validateConsumers(domain, path, document.consumers.names, findings);
-      validateRoutes(domain, path, filters, findings);
+      validateRoutes(domain, path, document, filters, findings);
     }
   }
 }
@@ -46,7 +47,13 @@ function validateConsumers(
   }
 }
 
-function validateRoutes(domain: DomainDocument, path: DocumentPath, filters: KnownFilters, findings: Findings): void {
+function validateRoutes(
+  domain: DomainDocument,
+  path: DocumentPath,
+  document: ConfigDocument,
+  filters: KnownFilters,
+  findings: Findings,
+): void {
   const paths = new Unique("this path");
   for (const [index, route] of domain.routes.entries()) {
     const here = [...path, "routes", index];
@@ -58,5 +65,11 @@ function validateRoutes(domain: DomainDocument, path: DocumentPath, filters: Kno
       findings.add([...here, "api"], "names one dialect twice", "Remove one.");
     }
     validateFilters(route.middlewares, "request", filters, [...here, "middlewares"], findings);
+    for (const [place, { name, options }] of route.middlewares.entries()) {
+      const { template } = options;
+      if (name === "prompt_template" && typeof template === "string") {
+        validateReference(template, document, [...here, "middlewares", place, "options", "template"], findings);
+      }
+    }
   }
 }

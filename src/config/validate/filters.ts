@@ -33,7 +33,7 @@ export function validateFilters(
       complainAboutName(middleware.name, kind, filters, [...here, "name"], findings);
     } else {
       validateType(middleware, here, findings);
-      validateOptions(middleware, filter, here, findings);
+      validateOptions(optionsOf(middleware), filter, [...here, "options"], findings);
     }
   }
 }
@@ -76,16 +76,16 @@ function validateType(middleware: MiddlewareDocument, path: DocumentPath, findin
   }
 }
 
-function validateOptions(
-  middleware: MiddlewareDocument,
+/** Checks options against a filter's own schema. */
+export function validateOptions(
+  options: ReturnType<typeof optionsOf>,
   filter: KnownFilter,
   path: DocumentPath,
   findings: Findings,
 ): void {
-  const options = optionsOf(middleware);
   const result = filter.schema.safeParse(options);
   if (!result.success) {
-    addIssues(findings, filter.schema, options, result.error.issues, [...path, "options"]);
+    addIssues(findings, filter.schema, options, result.error.issues, path);
   }
 }
 

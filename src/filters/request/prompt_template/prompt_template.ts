@@ -21,58 +21,93 @@ const message = z.strictObject({
 
 const schema = z
   .strictObject({
+    /** One of `templates` (`name`, `name@label`, `name@version`) instead of all the rest. */
+    template: z.string().min(1).optional(),
     /** A user model. */
-    model: z.string().min(1),
-    messages: z.array(message).min(1).max(MAX_MESSAGES),
+    model: z.string().min(1).optional(),
+    messages: z.array(message).min(1).max(MAX_MESSAGES).optional(),
     /** Further members of the chat request: temperature, max_tokens, response_format, tools … */
-    parameters: z.record(z.string(), z.json()).default({}),
+    parameters: z.record(z.string(), z.json()).optional(),
     /** JSON Schema of what callers send; without it anything is taken. */
     input: z.record(z.string(), z.json()).optional(),
     /** What callers get: the model's whole answer, its text, or the JSON that it consists of. */
-    output: z.enum(["full", "text", "json"]).default("full"),
+    output: z.enum(["full", "text", "json"]).optional(),
     /** JSON Schema that the JSON of `output: json` must satisfy. */
     outputSchema: z.record(z.string(), z.json()).optional(),
     /** Input that is used where a request does not bring its own. */
-    defaults: z.record(z.string(), z.json()).default({}),
+    defaults: z.record(z.string(), z.json()).optional(),
     /** `go`: Go text/template; `simple`: `{{name}}` only. */
-    syntax: z.enum(["go", "simple"]).default("go"),
+    syntax: z.enum(["go", "simple"]).optional(),
     /** What a name that the input lacks is: an error, or `<no value>`. */
-    missingKey: z.enum(["error", "default", "zero"]).default("error"),
+    missingKey: z.enum(["error", "default", "zero"]).optional(),
   })
-  .superRefine(({ messages, parameters, input, output, outputSchema, syntax }, context) => {
-    for (const [key, part] of Object.entries({ input, outputSchema })) {
-      const schemaMistake = part === undefined ? undefined : jsonSchemaMistake(part);
-      if (schemaMistake !== undefined) {
-        context.addIssue({ code: "custom", message: schemaMistake, path: [key] });
+  .superRefine((options, context) => {
+    const complain = (message: string, ...path: (string | number)[]): void => {
+      context.addIssue({ code: "custom", message, path });
+    };
+    if (options.template !== undefined) {
+      for (const key of Object.keys(options).filter((name) => name !== "template")) {
+        complain("stands beside `template`, which has all that is needed", key);
       }
+      return;
     }
-    if (outputSchema !== undefined && output !== "json") {
-      context.addIssue({ code: "custom", message: "goes with `output: json` only", path: ["outputSchema"] });
+    for (const key of ["model", "messages"] as const) {
+      if (options[key] === undefined) complain("is missing; or name a `template`", key);
     }
-    addTemplateMistakes(messages, syntax, "messages", context);
-    for (const name of Object.keys(parameters)) {
-      if (OWN_MEMBERS.has(name)) {
-        const text = "is not a parameter: the route, or the one who calls it, decides it";
-        context.addIssue({ code: "custom", message: text, path: ["parameters", name] });
-      }
-    }
+    checkPrompt(options, context, complain);
   });
 
-export const promptTemplate: RequestFilterDefinition<z.infer<typeof schema>> = {
+type Options = z.infer<typeof schema>;
+
+function checkPrompt(
+  { messages, parameters, input, output, outputSchema, syntax }: Options,
+  context: z.core.$RefinementCtx,
+  complain: (message: string, ...path: string[]) => void,
+): void {
+  for (const [key, part] of Object.entries({ input, outputSchema })) {
+    const schemaMistake = part === undefined ? undefined : jsonSchemaMistake(part);
+    if (schemaMistake !== undefined) {
+      complain(schemaMistake, key);
+    }
+  }
+  if (outputSchema !== undefined && output !== "json") {
+    complain("goes with `output: json` only", "outputSchema");
+  }
+  addTemplateMistakes(messages ?? [], syntax ?? "go", "messages", context);
+  for (const name of Object.keys(parameters ?? {}).filter((key) => OWN_MEMBERS.has(key))) {
+    complain("is not a parameter: the route, or the one who calls it, decides it", "parameters", name);
+  }
+}
+
+export const promptTemplate: RequestFilterDefinition<Options> = {
   name: "prompt_template",
   kind: "request",
   schema,
-  create: ({ model, input, output, outputSchema, ...source }) => ({
-    prompt: {
-      model,
-      output:
-        output === "json" && outputSchema !== undefined
-          ? { kind: "json", check: compileJsonSchema(outputSchema) }
-          : { kind: output },
-      ...compilePrompt({ name: "messages", ...(input !== undefined && { input }), ...source }),
-    },
-  }),
+  create: ({ template, model = "", messages = [], output = "full", outputSchema, ...source }) => {
+    if (template !== undefined) {
+      return { prompt: { template } };
+    }
+    const { variables, render } = compilePrompt({ name: "messages", messages, ...defined(source) });
+    const { input, defaults } = defined(source);
+    const shape = { variables, ...defined({ input, defaults, outputSchema }) };
+    const check = outputSchema && compileJsonSchema(outputSchema);
+    return {
+      prompt: {
+        model,
+        render,
+        shape,
+        output: output === "json" && check !== undefined ? { kind: "json", check } : { kind: output },
+      },
+    };
+  },
 };
+
+/** Without what is undefined. */
+function defined<Members extends object>(members: Members): { [Key in keyof Members]?: NonNullable<Members[Key]> } {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as {
+    [Key in keyof Members]?: NonNullable<Members[Key]>;
+  };
+}
 
 /** What of a JSON Schema cannot be used; undefined if all can. */
 function jsonSchemaMistake(schema: JsonObject): string | undefined {

@@ -20,12 +20,8 @@ export const v1ChatTemplate: RequestFilterDefinition<z.infer<typeof schema>> = {
   name: "v1_chat_template",
   kind: "request",
   schema,
-  create: ({ provider, model_name: model, prompt_template: content }) => ({
-    prompt: {
-      provider,
-      model,
-      output: { kind: "full" },
-      ...compilePrompt({ name: "prompt_template", messages: [{ role: "user", content }] }),
-    },
-  }),
+  create: ({ provider, model_name: model, prompt_template: content }) => {
+    const { render, variables } = compilePrompt({ name: "prompt_template", messages: [{ role: "user", content }] });
+    return { prompt: { provider, model, render, output: { kind: "full" }, shape: { variables } } };
+  },
 };
