@@ -19,7 +19,7 @@ function saying(path: string, options: JsonObject): JsonObject {
 }
 
 const TEXT = saying("/v1/text", { output: "text" });
-const JSON_ROUTE = saying("/v1/json", { output: "json", outputSchema: RATING });
+const JSON_ROUTE = saying("/v1/json", { output: "json", outputSchema: RATING, repairs: 0 });
 
 test("output: text is the model's words as they are, and says how they ended", async (t) => {
   const { post, gateway } = await startPrompts(t, [TEXT]);

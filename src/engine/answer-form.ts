@@ -4,12 +4,22 @@ import type { ChatAnswer, ChatEvent, ContentPart } from "../dialects/form.ts";
 import type { PromptOutput } from "../filters/contract.ts";
 import { SluiceError } from "../lib/errors.ts";
 import type { JsonValue } from "../lib/json.ts";
+import { readBody } from "../lib/json-body.ts";
 import { parseJson } from "../lib/json-parse.ts";
+import { setMembers, splice } from "../lib/json-splice.ts";
 
 /** What the client gets: a body with its headers (names and values, alternating), or why there is none. */
 export type WordedAnswer =
   | { readonly headers: readonly string[]; readonly body: string }
-  | { readonly error: SluiceError };
+  | { readonly error: SluiceError; readonly again?: Again | undefined };
+
+/** How the model may be told what was wrong with its answer. */
+interface Again {
+  /** So often, at most. */
+  readonly most: number;
+  /** The body that tells it, made of the one that it was asked with. */
+  readonly bodyOf: (body: Buffer) => Buffer;
+}
 
 /** Words answers for one kind of output. */
 export interface AnswerForm {
@@ -27,7 +37,7 @@ export function answerFormOf(output: PromptOutput): AnswerForm | undefined {
     case "text":
       return { whole: textOf, createStreamEncoder: () => new TextStream() };
     case "json":
-      return { whole: (answer) => jsonOf(answer, output.check), createStreamEncoder: () => new TextStream() };
+      return { whole: (answer) => jsonOf(answer, output), createStreamEncoder: () => new TextStream() };
   }
 }
 
@@ -45,7 +55,7 @@ function spoken(content: readonly ContentPart[]): string {
   return content.map((part) => (part.kind === "text" || part.kind === "refusal" ? part.text : "")).join("");
 }
 
-function jsonOf({ choices }: ChatAnswer, check: Extract<PromptOutput, { kind: "json" }>["check"]): WordedAnswer {
+function jsonOf({ choices }: ChatAnswer, { check, repairs }: Extract<PromptOutput, { kind: "json" }>): WordedAnswer {
   const [choice] = choices;
   if (choice?.finishReason === "length") {
     return unusable("it was cut off; raise the prompt's max_tokens");
@@ -58,12 +68,12 @@ function jsonOf({ choices }: ChatAnswer, check: Extract<PromptOutput, { kind: "j
   try {
     value = parseJson(withoutFence(text));
   } catch {
-    return unusable("it is not JSON");
+    return unusable("it is not JSON", again("it is not JSON", text, repairs));
   }
   const result = check?.(value) ?? { ok: true, value };
   return result.ok
     ? { headers: ["content-type", "application/json"], body: JSON.stringify(result.value) }
-    : unusable(`it is not what the route promises: ${result.message}`);
+    : unusable(`it is not what the route promises: ${result.message}`, again(result.message, text, repairs));
 }
 
 /** What stands between the lines of a Markdown fence; by hand, since a text may have thousands of empty lines. */
@@ -73,9 +83,24 @@ function withoutFence(text: string): string {
   return isFenced ? text.slice(lineEnd + 1, -FENCE.length) : text;
 }
 
-function unusable(why: string): WordedAnswer {
+function again(why: string, said: string, repairs: number): Again {
+  return { most: repairs, bodyOf: (body) => withCorrection(body, said, why) };
+}
+
+/** The request with the answer, and what is wrong with it, as its next turns. */
+function withCorrection(body: Buffer, said: string, why: string): Buffer {
+  const scan = readBody(body, ["messages"]);
+  const messages = scan.get("messages") as JsonValue[];
+  const correction = `That answer cannot be used: ${why}. Answer again, with nothing but the corrected JSON.`;
+  // some providers refuse an empty turn
+  const answer = said === "" ? [] : [{ role: "assistant", content: said }];
+  const turns = [...messages, ...answer, { role: "user", content: correction }];
+  return splice(body, setMembers(scan.scan, new Map([["messages", JSON.stringify(turns)]])));
+}
+
+function unusable(why: string, asking?: Again): WordedAnswer {
   const message = `The model's answer cannot be used: ${why}. Try again.`;
-  return { error: new SluiceError("upstream_invalid_answer", message) };
+  return { error: new SluiceError("upstream_invalid_answer", message), again: asking };
 }
 
 /** `data: {"text":"…"}` for each piece, `data: {"finish_reason":"…"}`, and `data: [DONE]`. */

@@ -4,6 +4,7 @@ import type { UpstreamError } from "../dialects/contract.ts";
 import { SluiceError } from "../lib/errors.ts";
 import type { UpstreamFailure } from "../upstreams/origin.ts";
 import { retryAfter } from "./answer-head.ts";
+import type { Endpoint } from "./engine.ts";
 import type { Exchange } from "./exchange.ts";
 
 /** A key that the provider refuses rests this long before it is tried again. */
@@ -25,6 +26,14 @@ export interface AttemptFailure {
   readonly blamesNode: boolean;
   /** Answers the client when this failure is the last. */
   answer(exchange: Exchange): void;
+}
+
+/** The id of what rests after a failure; 0 for nothing. */
+export function whatRests({ nodeId, credentialId }: Endpoint, { rests }: AttemptFailure): number {
+  if (rests === "node" || (rests === "credentialOrNode" && credentialId === 0)) {
+    return nodeId;
+  }
+  return credentialId;
 }
 
 /** The connection failed, or what came over it was not HTTP. */

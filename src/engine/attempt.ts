@@ -191,6 +191,13 @@ export class Attempt implements UpstreamHandler {
     }
   }
 
+  /** The answer has come, whole, and is of no use: the model is asked once more, if it may be. */
+  askAgain(most: number, bodyOf: (body: Buffer) => Buffer): boolean {
+    this.call.deadlines.disarm("idle");
+    this.#over = this.call.askAgain(this.endpoint, most, bodyOf);
+    return this.#over;
+  }
+
   /** The attempt failed and the client has seen nothing of it. */
   failed(failure: AttemptFailure): void {
     if (!this.#over) {

@@ -105,6 +105,19 @@ export class CallQuota {
     services.quotas.admission.checkpoint(this.#record, amountsOf(entry));
   }
 
+  /**
+   * The call may go on after an answer: what it has used by then is settled. Where a limit must never be passed it may
+   * not, since only one answer was reserved.
+   */
+  mayAskAgain(endpoint: Endpoint): boolean {
+    const { entry, services } = this.#exchange;
+    if (this.#plan?.mode === "hard" || endpoint.limited.some(({ limits }) => limits.mode === "hard")) {
+      return false;
+    }
+    services.quotas.admission.checkpoint(this.#record, amountsOf(entry));
+    return true;
+  }
+
   /** The exchange has ended. @param entry what was used, and what it cost @param hits upstream hits that were made */
   end(entry: UsageSlot, hits: number): void {
     clearInterval(this.#poll);

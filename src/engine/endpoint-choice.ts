@@ -4,6 +4,8 @@
  */
 import type { Cooldowns } from "../balancing/cooldowns.ts";
 import type { CompiledModel, CompiledTarget, Endpoint } from "./engine.ts";
+import type { Exchange } from "./exchange.ts";
+import { mayUse } from "./models.ts";
 
 /** A user model that may serve a call, and the name it goes by: the client's, or a fallback's. */
 export interface ServingModel {
@@ -123,4 +125,16 @@ function toldToRestUntil({ nodeId, credentialId }: Endpoint, cooldowns: Cooldown
 
 function alwaysRoom(): number {
   return 0;
+}
+
+/** The model and those of its fallbacks that the key is granted. */
+export function servingModels(exchange: Exchange, model: CompiledModel, asked: string): ServingModel[] {
+  const models = [{ model, name: asked }];
+  for (const name of model.fallbacks) {
+    const fallback = exchange.engine.models.find(name);
+    if (fallback !== undefined && mayUse(exchange.caller?.policy, fallback, name)) {
+      models.push({ model: fallback, name });
+    }
+  }
+  return models;
 }

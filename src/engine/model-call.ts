@@ -9,14 +9,14 @@ import { readBody, type BodyScan } from "../lib/json-body.ts";
 import { estimateTokensOfBody, PROMPT_MEMBERS } from "../lib/token-estimate.ts";
 import type { Deadlines } from "../lib/timer.ts";
 import { Attempt } from "./attempt.ts";
-import type { AttemptFailure } from "./attempt-failure.ts";
+import { whatRests, type AttemptFailure } from "./attempt-failure.ts";
 import { CallQuota } from "./call-quota.ts";
 import { Demand, OUTPUT_MEMBERS } from "./demand.ts";
 import type { CompiledModel, Endpoint } from "./engine.ts";
-import { EndpointChoice, type Choice, type ServingModel } from "./endpoint-choice.ts";
+import { EndpointChoice, servingModels, type Choice, type ServingModel } from "./endpoint-choice.ts";
 import type { Abortable, Exchange } from "./exchange.ts";
 import { modelNotFound } from "./model-not-found.ts";
-import { mayUse } from "./models.ts";
+import { countsNowhere, mayUse } from "./models.ts";
 import { correctedTokens } from "./prompt-tokens.ts";
 import { usageSoFar } from "./record-usage.ts";
 
@@ -64,33 +64,6 @@ export function callModel(exchange: Exchange, operation: Operation, body: Buffer
   new ModelCall(exchange, operation, scan, asked, model, streaming ? "stream" : "whole").start();
 }
 
-/** The model and those of its fallbacks that the key is granted. */
-function servingModels(exchange: Exchange, model: CompiledModel, asked: string): ServingModel[] {
-  const models = [{ model, name: asked }];
-  for (const name of model.fallbacks) {
-    const fallback = exchange.engine.models.find(name);
-    if (fallback !== undefined && mayUse(exchange.caller?.policy, fallback, name)) {
-      models.push({ model: fallback, name });
-    }
-  }
-  return models;
-}
-
-/** The id of what rests after a failure; 0 for nothing. */
-function whatRests({ nodeId, credentialId }: Endpoint, { rests }: AttemptFailure): number {
-  if (rests === "node" || (rests === "credentialOrNode" && credentialId === 0)) {
-    return nodeId;
-  }
-  return credentialId;
-}
-
-/** No target of the model can count tokens itself. */
-function countsNowhere(model: CompiledModel): boolean {
-  return model.priorities.every((group) =>
-    group.endpoints.every(({ target }) => target.dialect.target.path("count_tokens", "", false) === null),
-  );
-}
-
 /** What an attempt needs to know of the call it belongs to. */
 export class ModelCall implements Abortable {
   readonly exchange: Exchange;
@@ -116,6 +89,7 @@ export class ModelCall implements Abortable {
   #round = 0;
   /** How long it has waited for endpoints to become free. */
   #waitedMs = 0;
+  #askedAgain = 0;
   /** False once the total time is up. */
   #mayRetry = true;
 
@@ -244,6 +218,25 @@ export class ModelCall implements Abortable {
   /** A stream goes on. @param usage as far as the upstream has reported it @param contentEvents about one token each */
   progressed(usage: Usage | undefined, contentEvents: number): void {
     this.#quota?.progressed(usageSoFar(this, usage, contentEvents));
+  }
+
+  /**
+   * The answer came and is of no use: the same endpoint is asked once more, for all that the call has used to be settled
+   * where it was reserved. What it has used stays used.
+   * @param bodyOf makes the body that says what was wrong @returns false where it may not be asked
+   */
+  askAgain(endpoint: Endpoint, most: number, bodyOf: (body: Buffer) => Buffer): boolean {
+    const isOver = !this.#mayRetry || this.exchange.hits >= this.#first.maxHits || this.#askedAgain >= most;
+    if (isOver || this.#quota?.mayAskAgain(endpoint) === false) {
+      return false;
+    }
+    this.#askedAgain += 1;
+    this.exchange.entry.keepTokens();
+    this.#scan = readBody(bodyOf(this.scan.body), WANTED);
+    this.#estimatedTokens = undefined;
+    this.#attempt = new Attempt(this, endpoint);
+    this.#attempt.start();
+    return true;
   }
 
   /** The attempt failed and the client has seen nothing of it. */

@@ -58,3 +58,10 @@ export function upstreamModelFor(upstreamModel: string, model: Pick<CompiledMode
 export function mayUse(policy: Policy | undefined, model: CompiledModel, asked: string): boolean {
   return policy !== undefined && (policy.allows(asked) || policy.allows(model.name));
 }
+
+/** No target of the model can count tokens itself. */
+export function countsNowhere(model: CompiledModel): boolean {
+  return model.priorities.every((group) =>
+    group.endpoints.every(({ target }) => target.dialect.target.path("count_tokens", "", false) === null),
+  );
+}

@@ -26,6 +26,16 @@ const NOTHING: Usage = {
   reasoningTokens: 0,
 };
 
+function sumOf(one: Usage, other: Usage): Usage {
+  return {
+    promptTokens: one.promptTokens + other.promptTokens,
+    cachedTokens: one.cachedTokens + other.cachedTokens,
+    cacheWriteTokens: one.cacheWriteTokens + other.cacheWriteTokens,
+    completionTokens: one.completionTokens + other.completionTokens,
+    reasoningTokens: one.reasoningTokens + other.reasoningTokens,
+  };
+}
+
 export class UsageSlot {
   readonly #table: UsageWriter;
   readonly #ids: WordIds;
@@ -33,6 +43,9 @@ export class UsageSlot {
   /** The tokens as they were last recorded. */
   #usage: Usage = NOTHING;
   #nanoUsd: number | undefined;
+  /** What answers before this one used and cost. */
+  #before: Usage = NOTHING;
+  #nanoUsdBefore = 0;
   #operation: Operation | undefined;
   /** What tokens cost at the target that is tried now; undefined if nobody knows. */
   #price: Price | undefined;
@@ -110,6 +123,12 @@ export class UsageSlot {
     this.#setInteger(INTEGER_FIELD.targetDialect, this.#ids.dialects[target.dialect.name]);
   }
 
+  /** The call goes on after an answer: what is recorded from now on is added to what has been. */
+  keepTokens(): void {
+    this.#before = this.#usage;
+    this.#nanoUsdBefore = this.#nanoUsd ?? 0;
+  }
+
   /** @param source `estimated`: the upstream did not report them, or not to the end */
   tokens(usage: Usage, source: "reported" | "estimated"): void {
     this.tokensSoFar(usage);
@@ -119,14 +138,15 @@ export class UsageSlot {
   }
 
   /** Records the tokens of a stream that goes on, and what they cost: what is known of it should its worker die. */
-  tokensSoFar(usage: Usage): void {
+  tokensSoFar(latest: Usage): void {
+    const usage = this.#before === NOTHING ? latest : sumOf(this.#before, latest);
     this.#usage = usage;
     this.#setNumber(NUMBER_FIELD.promptTokens, usage.promptTokens);
     this.#setNumber(NUMBER_FIELD.cachedTokens, usage.cachedTokens);
     this.#setNumber(NUMBER_FIELD.cacheWriteTokens, usage.cacheWriteTokens);
     this.#setNumber(NUMBER_FIELD.completionTokens, usage.completionTokens);
     this.#setNumber(NUMBER_FIELD.reasoningTokens, usage.reasoningTokens);
-    this.#nanoUsd = this.#price && costNanoUsd(this.#price, usage, this.startedAt);
+    this.#nanoUsd = this.#price && this.#nanoUsdBefore + costNanoUsd(this.#price, latest, this.startedAt);
     this.#setNumber(NUMBER_FIELD.costNanoUsd, this.#nanoUsd ?? 0);
   }
 

@@ -86,6 +86,9 @@ export class WholeAnswer implements AnswerSink {
     } else if (operation !== "count_tokens") {
       exchange.entry.tokens(this.#estimate(body), "estimated");
     }
+    if ("error" in worded && worded.again !== undefined && attempt.askAgain(worded.again.most, worded.again.bodyOf)) {
+      return;
+    }
     attempt.finished();
     if ("error" in worded) {
       // the model has answered and its tokens count; what it said is of no use to the client

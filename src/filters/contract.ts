@@ -87,7 +87,12 @@ export interface PromptShape {
 /** What a prompt's client gets: the model's whole answer, its text, or the JSON in it, once a check has passed it. */
 export type PromptOutput =
   | { readonly kind: "full" | "text" }
-  | { readonly kind: "json"; readonly check?: (value: JsonValue) => OutputCheck };
+  | {
+      readonly kind: "json";
+      readonly check?: (value: JsonValue) => OutputCheck;
+      /** So often may the model be told what is wrong with its answer. */
+      readonly repairs: number;
+    };
 
 /** The value with defaults, or what is wrong with it. */
 export type OutputCheck =

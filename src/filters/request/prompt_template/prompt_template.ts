@@ -10,6 +10,8 @@ import { addTemplateMistakes } from "../../template-text.ts";
 import type { RequestFilterDefinition } from "../../contract.ts";
 
 const MAX_MESSAGES = 1_000;
+const MAX_REPAIRS = 5;
+const DEFAULT_REPAIRS = 1;
 /** What the route decides itself. */
 const OWN_MEMBERS = new Set(["model", "messages", "stream", "stream_options"]);
 
@@ -34,6 +36,8 @@ const schema = z
     output: z.enum(["full", "text", "json"]).optional(),
     /** JSON Schema that the JSON of `output: json` must satisfy. */
     outputSchema: z.record(z.string(), z.json()).optional(),
+    /** With `output: json`: so often is the model told what is wrong with its answer, and asked again (1 if left out). */
+    repairs: z.int().min(0).max(MAX_REPAIRS).optional(),
     /** Input that is used where a request does not bring its own. */
     defaults: z.record(z.string(), z.json()).optional(),
     /** `go`: Go text/template; `simple`: `{{name}}` only. */
@@ -60,7 +64,7 @@ const schema = z
 type Options = z.infer<typeof schema>;
 
 function checkPrompt(
-  { messages, parameters, input, output, outputSchema, syntax }: Options,
+  { messages, parameters, input, output, outputSchema, repairs, syntax }: Options,
   context: z.core.$RefinementCtx,
   complain: (message: string, ...path: string[]) => void,
 ): void {
@@ -70,8 +74,10 @@ function checkPrompt(
       complain(schemaMistake, key);
     }
   }
-  if (outputSchema !== undefined && output !== "json") {
-    complain("goes with `output: json` only", "outputSchema");
+  for (const [key, part] of Object.entries({ outputSchema, repairs })) {
+    if (part !== undefined && output !== "json") {
+      complain("goes with `output: json` only", key);
+    }
   }
   addTemplateMistakes(messages ?? [], syntax ?? "go", "messages", context);
   for (const name of Object.keys(parameters ?? {}).filter((key) => OWN_MEMBERS.has(key))) {
@@ -83,7 +89,15 @@ export const promptTemplate: RequestFilterDefinition<Options> = {
   name: "prompt_template",
   kind: "request",
   schema,
-  create: ({ template, model = "", messages = [], output = "full", outputSchema, ...source }) => {
+  create: ({
+    template,
+    model = "",
+    messages = [],
+    output = "full",
+    outputSchema,
+    repairs = DEFAULT_REPAIRS,
+    ...source
+  }) => {
     if (template !== undefined) {
       return { prompt: { template } };
     }
@@ -96,7 +110,7 @@ export const promptTemplate: RequestFilterDefinition<Options> = {
         model,
         render,
         shape,
-        output: output === "json" && check !== undefined ? { kind: "json", check } : { kind: output },
+        output: output === "json" ? { kind: output, repairs, ...defined({ check }) } : { kind: output },
       },
     };
   },
