@@ -66,9 +66,17 @@ function validateRoutes(
     }
     validateFilters(route.middlewares, "request", filters, [...here, "middlewares"], findings);
     for (const [place, { name, options }] of route.middlewares.entries()) {
-      const { template } = options;
+      const at = [...here, "middlewares", place, "options"];
+      const { template, templates } = options;
       if (name === "prompt_template" && typeof template === "string") {
-        validateReference(template, document, [...here, "middlewares", place, "options", "template"], findings);
+        validateReference(template, document, [...at, "template"], findings);
+      }
+      for (const [entry, reference] of name === "named_templates" && Array.isArray(templates)
+        ? templates.entries()
+        : []) {
+        if (typeof reference === "string") {
+          validateReference(reference, document, [...at, "templates", entry], findings);
+        }
       }
     }
   }
