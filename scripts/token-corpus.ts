@@ -1,5 +1,5 @@
 /** Request bodies by category, and what real tokenizers count in them: what docs/token-estimates.md is measured on. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { JsonObject } from "../src/lib/json.ts";
 
@@ -13,37 +13,18 @@ export interface Sample {
 }
 
 const ROOT = join(import.meta.dirname, "..");
-const CHUNK_CHARACTERS = 1_500;
 
 function read(path: string): string {
   return readFileSync(join(ROOT, path), "utf8");
 }
 
-/** Pieces of a text, cut at the ends of lines. */
-function cut(text: string, characters = CHUNK_CHARACTERS): string[] {
-  const pieces: string[] = [];
-  let piece = "";
-  for (const line of text.split(/(?<=\n)/)) {
-    piece += line;
-    if (piece.length >= characters) {
-      pieces.push(piece);
-      piece = "";
-    }
-  }
-  return pieces;
-}
+/** Pieces of this project's documents and code as they once were: a sample that changes measures nothing. */
+const pieces = (path: string): string[] => read(path).split("\f\n");
 
 const paragraphs = (path: string): string[] =>
   read(path)
     .split("\n\n")
     .map((text) => text.trim());
-
-function filesIn(folder: string, end: string): string[] {
-  return readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(end))
-    .toSorted()
-    .map((name) => join(folder, name));
-}
 
 /** OpenAI's cookbook: three tokens and the role around each message, three before the answer; a call is its name and arguments in markers. */
 const AROUND_MESSAGE = 3;
@@ -229,11 +210,8 @@ export function corpus(): ReadonlyMap<string, readonly Sample[]> {
   const english = paragraphs("scripts/token-texts/english.txt");
   const chinese = paragraphs("scripts/token-texts/chinese.txt");
   const japanese = paragraphs("scripts/token-texts/japanese.txt");
-  const docs = filesIn("docs", ".md").flatMap((path) => cut(read(path)));
-  const code = filesIn("src", ".ts")
-    .flatMap((path) => cut(read(path)).slice(0, 2))
-    .filter((_, index) => index % 5 === 0);
-  const python = filesIn("e2e", ".py").flatMap((path) => cut(read(path)));
+  const docs = pieces("scripts/token-texts/markdown.txt");
+  const code = pieces("scripts/token-texts/code.txt");
   const seeds = Array.from({ length: 20 }, (_, seed) => seed);
   return new Map<string, readonly Sample[]>([
     ["English prose", english.map(ask)],
@@ -241,7 +219,7 @@ export function corpus(): ReadonlyMap<string, readonly Sample[]> {
     ["Japanese prose", japanese.map(ask)],
     ["German, French, Spanish, Russian, Korean", OTHER_LANGUAGES.map(ask)],
     ["technical Markdown", docs.map(ask)],
-    ["source code (TypeScript, Python)", [...code, ...python].map(ask)],
+    ["source code (TypeScript, Python)", code.map(ask)],
     ["JSON in a message", seeds.map((seed) => ask(records(seed)))],
     ["Markdown tables", seeds.map((seed) => ask(table(seed)))],
     [

@@ -1,4 +1,4 @@
-/** Bounds on what docs/token-estimates.md says, with room for documents and code to change. */
+/** Bounds on what docs/token-estimates.md says, with some room. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { countTokens as cl100k } from "gpt-tokenizer/encoding/cl100k_base";

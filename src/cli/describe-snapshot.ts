@@ -8,6 +8,7 @@ import type {
   ProviderConfig,
   Snapshot,
   TemplateConfig,
+  StateConfig,
 } from "../config/snapshot.ts";
 import type { VersionShare } from "../config/template-reference.ts";
 import { describeConsumerLimits, describeGrants, describeLimits } from "./describe-limits.ts";
@@ -21,6 +22,7 @@ export function describeSnapshot(snapshot: Snapshot): string {
     `listens on ${scheme}://${address(server.listen)}, ${server.workers === 0 ? "one worker a core" : plural(server.workers, "worker")}`,
     `admin on http://${address(snapshot.admin)}, access log to ${snapshot.accessLog.output}`,
     `store ${snapshot.store.kind}:${snapshot.store.path}`,
+    ...describeState(snapshot.state),
     ...section("providers", snapshot.providers, describeProvider),
     ...section("models", snapshot.models, describeModel),
     ...section("consumers", snapshot.consumers, describeConsumer),
@@ -28,6 +30,22 @@ export function describeSnapshot(snapshot: Snapshot): string {
     ...section("domains", snapshot.domains, describeDomain),
     "",
   ].join("\n");
+}
+
+function describeState(state: StateConfig | undefined): string[] {
+  if (state === undefined) {
+    return [];
+  }
+  const { kind, nodes, sentinel, username, password, tls, database } = state.redis;
+  const where = nodes.map(({ host, port }) => (port === undefined ? host : address({ host, port }))).join(" ");
+  const details = [
+    sentinel && `master ${sentinel.master}`,
+    database > 0 && `database ${database}`,
+    password !== undefined && `${username ?? "password"} ${mask(password)}`,
+    tls && "TLS",
+  ].filter((detail) => detail !== undefined && detail !== false);
+  const what = kind === "server" ? "redis" : `redis ${kind}`;
+  return [`state in ${[`${what} ${where}`, ...details].join(", ")}; timeout ${state.timeoutMs} ms`];
 }
 
 function section<Item>(title: string, items: readonly Item[], describe: (item: Item) => readonly string[]): string[] {

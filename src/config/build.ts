@@ -1,11 +1,13 @@
 /** From a valid document to the snapshot: defaults in their places, references kept by name. */
 import { resolve } from "node:path";
 import { buildLimits } from "./build-limits.ts";
+import { buildState } from "./build-state.ts";
 import { buildPrice, buildPriceRule } from "./build-price.ts";
 import { DEFAULT_DOMAIN, DEFAULT_STORE_PATH } from "./defaults.ts";
 import type { ConfigDocument, Entries } from "./document.ts";
 import type { Findings } from "./findings.ts";
 import { nodeUrl } from "./node-url.ts";
+import { readPem } from "./pem.ts";
 import type { ConsumerDocument, GrantDocument } from "./schema/consumer.ts";
 import type { DomainDocument, RouteDocument } from "./schema/domain.ts";
 import type { QuotasDocument } from "./schema/limits.ts";
@@ -30,7 +32,6 @@ import type {
   StoreConfig,
   TemplateConfig,
 } from "./snapshot.ts";
-import { SubstitutionError } from "./substitute.ts";
 import type { Substitutor } from "./substitute.ts";
 import { optionsOf } from "./validate/filters.ts";
 import { credentialName } from "./validate/providers.ts";
@@ -48,6 +49,7 @@ export interface BuildContext {
 export function buildSnapshot(document: ConfigDocument, context: BuildContext): Snapshot | undefined {
   const { settings } = document;
   const tls = settings && buildTls(settings.server, context);
+  const state = settings?.state && buildState(settings.state, context);
   if (settings === undefined || context.findings.errors.length > 0) {
     return undefined;
   }
@@ -57,6 +59,7 @@ export function buildSnapshot(document: ConfigDocument, context: BuildContext): 
     admin: settings.admin.listen,
     accessLog: buildAccessLog(settings.accessLog, context.directory),
     quotas: buildQuotas(settings.quotas),
+    ...(state && { state }),
     store: buildStore(settings.store, context.directory),
     providers: mapValid(document.providers, (provider) => buildProvider(provider, settings.quotas)),
     models: mapValid(document.models, (model) => buildModel(model, settings.quotas)),
@@ -86,28 +89,13 @@ function buildServer(server: Outline["server"]): ServerConfig {
   };
 }
 
-/** PEM texts, whether they were written out or named by path. */
 function buildTls({ tls }: Outline["server"], context: BuildContext): ServerConfig["tls"] {
-  if (tls === undefined) {
-    return undefined;
-  }
-  const read = (key: "cert" | "key", marker: string): string => {
-    const written = tls[key];
-    try {
-      const text = written.includes("-----BEGIN") ? written : context.substitutor.readFile(written);
-      if (!text.includes(marker)) {
-        context.findings.add(["server", "tls", key], `is not PEM with "${marker}"`);
-      }
-      return text;
-    } catch (error) {
-      if (!(error instanceof SubstitutionError)) {
-        throw error;
-      }
-      context.findings.add(["server", "tls", key], error.message, error.remedy);
-      return "";
+  return (
+    tls && {
+      cert: readPem(tls.cert, ["server", "tls", "cert"], "BEGIN CERTIFICATE", context),
+      key: readPem(tls.key, ["server", "tls", "key"], "PRIVATE KEY", context),
     }
-  };
-  return { cert: read("cert", "BEGIN CERTIFICATE"), key: read("key", "PRIVATE KEY") };
+  );
 }
 
 function buildAccessLog({ output }: Outline["accessLog"], directory: string): AccessLogConfig {

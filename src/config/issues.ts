@@ -33,7 +33,16 @@ export function addIssues(
     const below = issue.path.filter((step) => typeof step !== "symbol");
     const path = [...base, ...below];
     const found = valueAt(value, below);
-    if (issue.code === "unrecognized_keys") {
+    const chosen = issue.code === "invalid_union" ? chosenOption(issue) : undefined;
+    if (chosen !== undefined) {
+      addIssues(
+        findings,
+        schema,
+        value,
+        chosen.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] })),
+        base,
+      );
+    } else if (issue.code === "unrecognized_keys") {
       addUnknownKeys(findings, schema, issue, path);
     } else if (issue.code === "invalid_key") {
       findings.addKey(path, issue.issues[0]?.message ?? "is not a valid key");
@@ -44,6 +53,19 @@ export function addIssues(
       findings.add(path, message, remedy);
     }
   }
+}
+
+/** Where a text or a map may stand, what is wrong is said of the one that was written. */
+function chosenOption({ errors }: z.core.$ZodIssueInvalidUnion): readonly Issue[] | undefined {
+  const maps = errors.some((issues) =>
+    issues.some((inner) => inner.code === "invalid_type" && inner.expected === "object"),
+  );
+  const isNested = errors.some((issues) =>
+    issues.some(({ path, code }) => path.length > 0 || code === "unrecognized_keys"),
+  );
+  return maps || isNested
+    ? errors.find((issues) => !issues.some(({ path, code }) => path.length === 0 && code === "invalid_type"))
+    : undefined;
 }
 
 function addUnknownKeys(

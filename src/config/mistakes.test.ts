@@ -45,8 +45,6 @@ test("every kind of mistake names its place, what is wrong and what to do", () =
       "1:19 server.listen: must be an address and a port, such as 0.0.0.0:8080, [::1]:8080 or :8080, found 8080.",
     ],
     ["server: { tls: { cert: a } }", "1:16 server.tls.key: is missing. Add `key`."],
-    // what belongs to later versions
-    ["state: { redis: x }", "1:1 state: state shared by several machines is not supported yet. Remove it."],
     // providers
     [
       "providers: [ { name: p, dialect: opnai, baseUrl: http://a } ]",

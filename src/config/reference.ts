@@ -30,6 +30,9 @@ function collectRows(schema: JsonSchema, prefix: string, rows: ReferenceRow[]): 
       meaning: (value.description ?? "").replaceAll("|", "\\|"),
     });
     collectRows(value, path, rows);
+    for (const option of value.anyOf ?? []) {
+      collectRows(option, path, rows);
+    }
     if (value.items !== undefined) {
       collectRows(value.items, `${path}[]`, rows);
     }
@@ -47,6 +50,9 @@ function typeOf(schema: JsonSchema): string {
   if (options.length > 0) {
     // Numbers and booleans may also be written as text, for the sake of ${…}: that is said once, not in every row.
     const [first] = options;
+    if (options.some(({ type }) => type === "object")) {
+      return options.map((option) => typeOf(option)).join(" or ");
+    }
     return first?.enum === undefined ? (first?.type ?? "any") : `${typeOf(first)}, or a list of them`;
   }
   if (schema.type === "array") {

@@ -14,6 +14,7 @@ const UNQUOTED_KEYS: ReadonlySet<string | number> = new Set([
   "nodes",
   "tls",
   "store",
+  "redis",
 ]);
 const MAX_QUOTED_LENGTH = 60;
 

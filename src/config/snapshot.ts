@@ -14,6 +14,8 @@ export interface Snapshot {
   readonly server: ServerConfig;
   readonly admin: ListenConfig;
   readonly accessLog: AccessLogConfig;
+  /** What several machines share; absent: this one is alone. */
+  readonly state?: StateConfig;
   readonly quotas: QuotasConfig;
   readonly store: StoreConfig;
   readonly providers: readonly ProviderConfig[];
@@ -54,6 +56,32 @@ export interface ServerConfig {
 export interface AccessLogConfig {
   /** `stdout`, `none`, or a file's path. */
   readonly output: string;
+}
+
+/** What several machines share is kept in a Redis. */
+export interface StateConfig {
+  readonly redis: RedisConfig;
+  /** The longest that an answer of Redis is waited for. */
+  readonly timeoutMs: number;
+}
+
+export interface RedisNode {
+  /** A name or an address, IPv6 without brackets. */
+  readonly host: string;
+  /** Absent: the usual one. */
+  readonly port?: number;
+}
+
+export interface RedisConfig {
+  readonly kind: "server" | "cluster" | "sentinel";
+  /** One server; some nodes of the cluster; the sentinels. */
+  readonly nodes: readonly RedisNode[];
+  readonly sentinel?: { readonly master: string; readonly username?: string; readonly password?: string };
+  readonly username?: string;
+  readonly password?: string;
+  readonly database: number;
+  /** PEM texts; absent: no TLS. */
+  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string; readonly serverName?: string };
 }
 
 /**

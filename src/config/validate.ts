@@ -10,6 +10,7 @@ import { validateModels } from "./validate/models.ts";
 import { validatePrices } from "./validate/prices.ts";
 import { validateProviders } from "./validate/providers.ts";
 import { validateTemplates } from "./validate/templates.ts";
+import { validateState } from "./validate/state.ts";
 
 /** @param now milliseconds since the epoch */
 export function validateDocument(
@@ -19,6 +20,9 @@ export function validateDocument(
   findings: Findings,
 ): void {
   const models = new ModelNames(document.models);
+  if (document.settings?.state !== undefined) {
+    validateState(document.settings.state, findings);
+  }
   validateProviders(document.providers, findings);
   validateModels(document, models, filters, findings);
   validateSupplyLimits(document, findings);

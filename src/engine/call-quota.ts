@@ -2,11 +2,12 @@
  * The quota of one model call: reserves in the buckets that limit the call and each of its attempts what it will probably
  * use, and settles what it really used when the exchange ends, however it does.
  */
+import { type Amounts } from "../quotas/bucket.ts";
 import type { Usage } from "../dialects/form.ts";
 import { reserveNanoUsd } from "../ledger/prices/cost.ts";
 import { SluiceError } from "../lib/errors.ts";
 import { sharedNowMs } from "../lib/shared-clock.ts";
-import type { Amounts, Refusal } from "../quotas/admission.ts";
+import type { Refusal } from "../quotas/admission.ts";
 import type { Endpoint } from "./engine.ts";
 import type { Demand } from "./demand.ts";
 import type { ServingModel } from "./endpoint-choice.ts";
@@ -134,22 +135,26 @@ export class CallQuota {
 
   #tryToAdmit(then: (error: SluiceError | undefined) => void, since: number): void {
     const { admission } = this.#exchange.services.quotas;
-    const refusal = admission.admit(this.#record, this.#plan?.buckets ?? [], this.#amounts);
+    const buckets = this.#plan?.buckets ?? [];
+    const refusal = admission.admit(this.#record, buckets, this.#amounts);
     if (refusal?.reason !== "lease") {
       then(refusal && this.#errorOf(refusal));
       return;
     }
-    admission.askForLease(refusal);
-    const askedAt = sharedNowMs();
+    let asked = refusal;
+    let askedAt = admission.askForLeases(buckets, this.#amounts);
     this.#poll = setInterval(() => {
-      const again = admission.admit(this.#record, this.#plan?.buckets ?? [], this.#amounts);
-      const answered = again?.reason === "lease" && admission.wasAnswered(again.bucket, askedAt);
-      const waited = sharedNowMs() - since;
-      if (again?.reason === "lease" && !answered && waited < LONGEST_LEASE_WAIT_MS) {
-        if (again.bucket !== refusal.bucket) {
-          admission.askForLease(again);
+      const again = admission.admit(this.#record, buckets, this.#amounts);
+      if (again?.reason === "lease" && sharedNowMs() - since < LONGEST_LEASE_WAIT_MS) {
+        const answer = again.bucket === asked.bucket ? admission.answerSince(again.bucket, askedAt) : "some";
+        if (answer !== "scarce") {
+          if (answer === "some") {
+            // it went to others, or another bucket lacks a lease now
+            asked = again;
+            askedAt = admission.askForLeases(buckets, this.#amounts);
+          }
+          return;
         }
-        return;
       }
       clearInterval(this.#poll);
       then(again && this.#errorOf(again));

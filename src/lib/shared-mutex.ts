@@ -30,8 +30,19 @@ export class SharedMutex {
   /** Takes the lock; waits for as long as somebody else holds it. Not reentrant. */
   lock(): void {
     if (Atomics.compareExchange(this.#words, this.#at, 0, this.#owner) !== 0) {
-      this.#lockSlowly();
+      this.#lockSlowly(Infinity);
     }
+  }
+
+  /**
+   * Takes the lock if that is possible within some time: for a thread that must not wait for a holder that has died.
+   * @returns whether it was taken
+   */
+  lockWithin(timeoutMs: number): boolean {
+    return (
+      Atomics.compareExchange(this.#words, this.#at, 0, this.#owner) === 0 ||
+      this.#lockSlowly(performance.now() + timeoutMs)
+    );
   }
 
   /** Gives the lock back. Only its holder may. */
@@ -57,21 +68,24 @@ export class SharedMutex {
     return true;
   }
 
-  #lockSlowly(): void {
+  #lockSlowly(endsAt: number): boolean {
     for (let spin = 0; spin < SPINS; spin++) {
       if (
         Atomics.load(this.#words, this.#at) === 0 &&
         Atomics.compareExchange(this.#words, this.#at, 0, this.#owner) === 0
       ) {
-        return;
+        return true;
       }
     }
     for (;;) {
+      if (endsAt < Infinity && performance.now() >= endsAt) {
+        return false;
+      }
       const held = Atomics.load(this.#words, this.#at);
       // others may sleep besides, so a sleeper takes the lock as contended
       if (held === 0) {
         if (Atomics.compareExchange(this.#words, this.#at, 0, this.#owner | CONTENDED) === 0) {
-          return;
+          return true;
         }
       } else if (
         (held & CONTENDED) !== 0 ||

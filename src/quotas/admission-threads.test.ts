@@ -3,9 +3,9 @@ import { once } from "node:events";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { Admission } from "./admission.ts";
-import { KIND, type Subject } from "./bucket.ts";
+import { KIND, type Subject, bucketKey } from "./bucket.ts";
 import { createBucketMemory, DOUBLE } from "./bucket-layout.ts";
-import { bucketKey, BucketTable } from "./bucket-table.ts";
+import { BucketTable } from "./bucket-table.ts";
 import { createReservationMemory, ReservationTable } from "./reservation-table.ts";
 
 const subject: Subject = { type: "consumer", first: 1, second: 0, third: 0 };
@@ -15,7 +15,8 @@ const RECORDS = 16;
 const BODY = `
   import { workerData } from "node:worker_threads";
   const { Admission } = await import(workerData.at + "/admission.ts");
-  const { BucketTable, bucketKey } = await import(workerData.at + "/bucket-table.ts");
+  const { BucketTable } = await import(workerData.at + "/bucket-table.ts");
+  const { bucketKey } = await import(workerData.at + "/bucket.ts");
   const { ReservationTable } = await import(workerData.at + "/reservation-table.ts");
   const { memory, reservations, counts, index, limits, subject, rounds } = workerData;
   const admission = new Admission(new BucketTable(memory, index + 1), new ReservationTable(reservations), () => 1);
@@ -83,6 +84,8 @@ test(
       const index = round % 2;
       const { worker, reservations } = start(index);
       await once(worker, "online");
+      const before = table.double(0, DOUBLE.total);
+      while (table.double(0, DOUBLE.total) === before) await new Promise((resolve) => setTimeout(resolve, 1));
       await new Promise((resolve) => setTimeout(resolve, 40 + round));
       await worker.terminate();
       new Admission(table, new ReservationTable(reservations), () => 1).recover(index + 1);

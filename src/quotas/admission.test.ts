@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { Admission, type PlannedBucket } from "./admission.ts";
-import { KIND, type BucketKind, type Subject } from "./bucket.ts";
+import { KIND, type BucketKind, type Subject, bucketKey } from "./bucket.ts";
 import { createBucketMemory, DOUBLE, REGIME } from "./bucket-layout.ts";
-import { bucketKey, BucketTable } from "./bucket-table.ts";
+import { BucketTable } from "./bucket-table.ts";
 import { createReservationMemory, ReservationTable } from "./reservation-table.ts";
 
 const MINUTE = 60_000;
@@ -168,6 +168,7 @@ test("under leases only what was granted is given out, and asking is the answer 
   const rpm = planned("requests", 10);
   assert.equal(admission.admit(0, [rpm], { tokens: 0, nanoUsd: 0 })?.reason, "lease");
   table.setDouble(rpm.slot, DOUBLE.lease, 2);
+  table.setDouble(rpm.slot, DOUBLE.leaseEndsAt, Infinity);
   assert.equal(admission.admit(0, [rpm], { tokens: 0, nanoUsd: 0 }), undefined);
   assert.equal(admission.admit(1, [rpm], { tokens: 0, nanoUsd: 0 }), undefined);
   assert.equal(admission.admit(2, [rpm], { tokens: 0, nanoUsd: 0 })?.reason, "lease");

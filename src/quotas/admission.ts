@@ -6,10 +6,11 @@
  * A bucket admits while used + reserved + amount fits in. What is used decays in buckets of a minute (a leaky bucket, in
  * effect GCRA); what is reserved does not, so that giving an estimate back can never give back what has decayed already.
  */
-import { countsTokens, isRate, KIND } from "./bucket.ts";
-import { DOUBLE, MAX_BUCKETS_PER_REQUEST, REGIME } from "./bucket-layout.ts";
-import type { BucketKey, BucketShape, BucketTable } from "./bucket-table.ts";
+import { amountOf, type Amounts, countsTokens, isRate, KIND, type BucketKey, type BucketShape } from "./bucket.ts";
+import { DOUBLE, MAX_BUCKETS_PER_REQUEST } from "./bucket-layout.ts";
+import type { BucketTable } from "./bucket-table.ts";
 import { Journal } from "./journal.ts";
+import { refuse, UNKNOWN_WAIT_MS } from "./refuse.ts";
 import { HELD, type ReservationTable } from "./reservation-table.ts";
 
 /** A limit of a request, and the bucket it counts in. */
@@ -18,12 +19,6 @@ export interface PlannedBucket extends BucketKey, BucketShape {
   readonly kind: number;
   /** Where the bucket was found; -1 before. */
   slot: number;
-}
-
-/** What a request reserves or has used. */
-export interface Amounts {
-  readonly tokens: number;
-  readonly nanoUsd: number;
 }
 
 /** Why a request was not admitted. */
@@ -43,8 +38,6 @@ export interface Refusal {
 const ADMITTED = undefined;
 /** A lease comes within about this time. */
 const LEASE_WAIT_MS = 10;
-/** Another request may end within this time, or not. */
-const UNKNOWN_WAIT_MS = 100;
 
 /** One thread's way to admit and settle requests. */
 export class Admission {
@@ -124,7 +117,7 @@ export class Admission {
         return 0;
       }
       if (refusal.reason === "lease") {
-        this.table.ask(refusal.bucket.slot, refusal.amount);
+        this.table.askAgain(refusal.bucket.slot, refusal.amount);
         return LEASE_WAIT_MS;
       }
       return refusal.reason === "tooLarge" ? Infinity : refusal.waitMs || UNKNOWN_WAIT_MS;
@@ -133,16 +126,29 @@ export class Admission {
     }
   }
 
-  /** Asks for a lease that a request was refused for the want of. */
-  askForLease({ bucket, amount }: Refusal): void {
+  /** Asks for all leases that a request lacks; once for each answer, since it adds up. @returns when, for `answerSince` */
+  askForLeases(buckets: readonly PlannedBucket[], amounts: Amounts): number {
     this.table.lock.lock();
-    this.table.ask(bucket.slot, amount);
-    this.table.lock.unlock();
+    try {
+      const now = this.#clock();
+      for (const bucket of buckets) {
+        const amount = amountOf(bucket.kind, amounts);
+        if (this.#prepare(bucket, now) && amount > this.table.remaining(bucket.slot)) {
+          this.table.ask(bucket.slot, amount);
+        }
+      }
+      return now;
+    } finally {
+      this.table.lock.unlock();
+    }
   }
 
-  /** The authority has answered for the bucket since then. */
-  wasAnswered({ slot }: PlannedBucket, askedAt: number): boolean {
-    return this.table.double(slot, DOUBLE.exchangedAt) > askedAt;
+  /** What the authority has answered since then: nothing yet, that there is nothing and nobody gives any back, or else. */
+  answerSince({ slot }: PlannedBucket, askedAt: number): "none" | "scarce" | "some" {
+    if (this.table.double(slot, DOUBLE.exchangedAt) < askedAt) {
+      return "none";
+    }
+    return this.table.double(slot, DOUBLE.scarceUntil) > this.#clock() ? "scarce" : "some";
   }
 
   /**
@@ -261,15 +267,20 @@ export class Admission {
    * checkpoint said, which may be less
    */
   recover(owner: number, usedBy: (record: number) => Amounts = (record) => this.#checkpointOf(record)): void {
-    this.table.lock.recover(owner, () => {
-      this.#journal.rollBack();
-    });
+    this.recoverLock(owner);
     const held = this.#reservations;
     for (let record = 0; record < held.size; record++) {
       if (held.isHeld(record)) {
         this.settle(record, usedBy(record));
       }
     }
+  }
+
+  /** Only puts right what it left half done: the first thing to do where several have died. */
+  recoverLock(owner: number): void {
+    this.table.lock.recover(owner, () => {
+      this.#journal.rollBack();
+    });
   }
 
   #checkpointOf(record: number): Amounts {
@@ -305,32 +316,29 @@ export class Admission {
   #refusal(buckets: readonly PlannedBucket[], amounts: Amounts): Refusal | undefined {
     const now = this.#clock();
     for (const bucket of buckets) {
-      if (!this.table.isAt(bucket.slot, bucket)) {
-        bucket.slot = this.table.findOrCreate(bucket, now);
-        if (bucket.slot < 0) {
-          return { bucket, reason: "noRoom", waitMs: 1_000, amount: 0, remaining: 0 };
-        }
+      if (!this.#prepare(bucket, now)) {
+        return { bucket, reason: "noRoom", waitMs: 1_000, amount: 0, remaining: 0 };
       }
-      this.#shape(bucket);
-      this.table.decay(bucket.slot, now);
       const amount = amountOf(bucket.kind, amounts);
       const remaining = this.table.remaining(bucket.slot);
       if (amount > remaining) {
-        return this.#refuse(bucket, amount, remaining);
+        return refuse(this.table, bucket, { amount, remaining }, now);
       }
     }
     return ADMITTED;
   }
 
-  #refuse(bucket: PlannedBucket, amount: number, remaining: number): Refusal {
-    if (amount > bucket.capacity) {
-      return { bucket, reason: "tooLarge", waitMs: 0, amount, remaining };
+  /** Finds or makes the bucket, as it is now. @returns whether there is room for it */
+  #prepare(bucket: PlannedBucket, now: number): boolean {
+    if (!this.table.isAt(bucket.slot, bucket)) {
+      bucket.slot = this.table.findOrCreate(bucket, now);
+      if (bucket.slot < 0) {
+        return false;
+      }
     }
-    if (this.table.regime === REGIME.leased) {
-      return { bucket, reason: "lease", waitMs: 0, amount, remaining };
-    }
-    const waitMs = bucket.ratePerMs > 0 ? (amount - remaining) / bucket.ratePerMs : 0;
-    return { bucket, reason: "full", waitMs, amount, remaining };
+    this.#shape(bucket);
+    this.table.decay(bucket.slot, now);
+    return true;
   }
 
   /** A changed limit takes effect here, without what is used being touched. */
@@ -362,6 +370,10 @@ export class Admission {
   #move(slot: number, reserved: number, used: number): void {
     const { table } = this;
     this.#journal.keepBucket(slot);
+    const taken = table.kind(slot) === KIND.requests ? used : reserved;
+    if (taken > 0) {
+      table.setDouble(slot, DOUBLE.taken, table.double(slot, DOUBLE.taken) + taken);
+    }
     if (reserved !== 0) {
       table.setDouble(slot, DOUBLE.reserved, Math.max(0, table.double(slot, DOUBLE.reserved) + reserved));
     }
@@ -375,11 +387,4 @@ export class Admission {
       table.setDouble(slot, DOUBLE.spent, table.double(slot, DOUBLE.spent) + used);
     }
   }
-}
-
-function amountOf(kind: number, { tokens, nanoUsd }: Amounts): number {
-  if (countsTokens(kind)) {
-    return tokens;
-  }
-  return kind === KIND.monthlyUsd ? nanoUsd : 1;
 }

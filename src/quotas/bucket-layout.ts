@@ -16,6 +16,8 @@ export const JOURNAL_COUNT_WORD = 4;
 export const JOURNAL_RECORD_WORD = 5;
 /** Counts up when a bucket asks for a lease; who grants leases waits on it. */
 export const ASK_WORD = 6;
+/** Buckets that were asked for and not yet looked at; more than the queue holds: look at all. Under the lock. */
+export const ASK_COUNT_WORD = 9;
 /** A number of `REGIME`. */
 export const REGIME_WORD = 7;
 /** Machines that share the limits; for the safe share while the authority is lost. */
@@ -44,10 +46,14 @@ export const JOURNAL_LINE = 5;
 /** Doubles of the reservation as it was. */
 export const JOURNAL_RECORD_DOUBLE = JOURNAL_BYTE / 8 + MAX_BUCKETS_PER_REQUEST * JOURNAL_LINE;
 export const JOURNAL_DOUBLE = JOURNAL_BYTE / 8;
-export const HEADER_BYTES = 2_048;
+const ASK_QUEUE_BYTE = 2_048;
+/** Where the numbers of the buckets that leases are asked for lie. */
+export const ASK_QUEUE_WORD = ASK_QUEUE_BYTE / 4;
+export const ASK_QUEUE_LENGTH = 1_024;
+export const HEADER_BYTES = ASK_QUEUE_BYTE + ASK_QUEUE_LENGTH * 4;
 
 // A bucket: words first, then doubles.
-export const SLOT_BYTES = 128;
+export const SLOT_BYTES = 192;
 export const SLOT_WORDS = SLOT_BYTES / 4;
 export const SLOT_DOUBLES = SLOT_BYTES / 8;
 export const WORD = {
@@ -62,7 +68,7 @@ export const WORD = {
   asking: 5,
 } as const;
 export const DOUBLE = {
-  /** When the authority last answered for it, by the shared clock; 0: never. */
+  /** When the exchange with the authority began that was last answered, by the shared clock; 0: never. */
   exchangedAt: 3,
   /** As people say it: a minute, at once, or a month. */
   limit: 4,
@@ -83,13 +89,23 @@ export const DOUBLE = {
   elsewhere: 12,
   /** Settled since the bucket was made, or since the month began: never decays. */
   total: 13,
-  /** The most that a waiting request needs. */
+  /** The most that a request needed that waited lately. */
   needed: 14,
   /** `used` as the store has it. */
   stored: 15,
+  /** What all requests need that wait for a lease and no exchange has begun for. */
+  waiting: 16,
+  /** What the smallest of them needs; 0 if there is none. */
+  smallest: 17,
+  /** From then on nothing more is admitted from the lease, by the shared clock. */
+  leaseEndsAt: 18,
+  /** Until then an authority is not asked for more than is left as far as is known, by the shared clock. */
+  scarceUntil: 19,
+  /** Reserved or, of requests, counted since the bucket was made; never less. */
+  taken: 20,
 } as const;
 
-/** Default number of buckets: 128 MiB of address space, taken only as it is used. */
+/** Default number of buckets: 200 MiB of address space, taken only as it is used. */
 const DEFAULT_SLOTS = 1 << 20;
 
 /** Offsets in bytes. */

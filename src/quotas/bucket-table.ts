@@ -1,7 +1,10 @@
 /** The buckets in shared memory: finding and making them, reading them, and the lock that every change is made under. */
 import { SharedMutex } from "../lib/shared-mutex.ts";
-import { isMonthly, isRate, SUBJECT_TYPES, type Subject, type SubjectType } from "./bucket.ts";
+import { isMonthly, isRate, SUBJECT_TYPES, type BucketKey, type Subject, type SubjectType } from "./bucket.ts";
 import {
+  ASK_COUNT_WORD,
+  ASK_QUEUE_LENGTH,
+  ASK_QUEUE_WORD,
   ASK_WORD,
   bucketParts,
   DOUBLE,
@@ -20,18 +23,11 @@ import {
   WORD,
 } from "./bucket-layout.ts";
 
+/** Making room can wait for the next time. */
+const RECLAIM_PATIENCE_MS = 5;
+
 type Word = (typeof WORD)[keyof typeof WORD];
 type Double = (typeof DOUBLE)[keyof typeof DOUBLE];
-
-/** A limit as one bucket has it. */
-export interface BucketShape {
-  /** As people say it: a minute, at once, or a month. */
-  readonly limit: number;
-  /** What fits in at once. */
-  readonly capacity: number;
-  /** What decays in a millisecond; 0 where nothing does. */
-  readonly ratePerMs: number;
-}
 
 /** How full a bucket is. */
 export interface BucketStatus {
@@ -43,22 +39,6 @@ export interface BucketStatus {
   readonly remaining: number;
   /** Milliseconds until a bucket of a minute is empty again if nothing comes; 0 for others. */
   readonly resetMs: number;
-}
-
-/** What names a bucket, as integers. Made by `bucketKey`. */
-export interface BucketKey {
-  /** Type of the subject and kind of the bucket in one. */
-  readonly identity: number;
-  readonly first: number;
-  readonly second: number;
-  readonly third: number;
-  /** YYYYMM of a monthly bucket, else 0. */
-  readonly period: number;
-}
-
-/** @param kind a number of `KIND` @param period YYYYMM of a monthly bucket, else 0 */
-export function bucketKey({ type, first, second, third }: Subject, kind: number, period: number): BucketKey {
-  return { identity: 1 + (SUBJECT_TYPES.indexOf(type) << 3) + kind, first, second, third, period };
 }
 
 /** One thread's view of all buckets. */
@@ -174,6 +154,17 @@ export class BucketTable {
     };
   }
 
+  /** What names the bucket in a slot. Not for a free one. */
+  keyAt(slot: number): BucketKey {
+    return {
+      identity: this.word(slot, WORD.identity),
+      first: this.word(slot, WORD.first),
+      second: this.word(slot, WORD.second),
+      third: this.word(slot, WORD.third),
+      period: this.word(slot, WORD.period),
+    };
+  }
+
   /** The slot is still the bucket of that name: buckets that nobody uses are given to others. */
   isAt(slot: number, key: BucketKey): boolean {
     const base = slot * SLOT_WORDS;
@@ -225,20 +216,32 @@ export class BucketTable {
     const reserved = this.double(slot, DOUBLE.reserved);
     const rate = this.double(slot, DOUBLE.ratePerMs);
     const isShared = this.regime === REGIME.leased;
-    const known = isShared
-      ? this.double(slot, DOUBLE.elsewhere) + this.double(slot, DOUBLE.spent)
-      : this.double(slot, DOUBLE.used);
+    const own = this.double(slot, DOUBLE.used);
+    const shared = this.double(slot, DOUBLE.elsewhere) + this.double(slot, DOUBLE.spent);
+    // a month's, before the first exchange: at least what this machine itself has used
+    const known = isShared ? Math.max(shared, rate > 0 ? 0 : own) : own;
     const since = this.double(slot, isShared ? DOUBLE.exchangedAt : DOUBLE.stampMs);
     const used = Math.max(0, known - Math.max(0, now - since) * rate);
     const remaining = Math.max(0, capacity - used - reserved);
     return { limit, capacity, used, reserved, remaining, resetMs: rate > 0 ? (used + reserved) / rate : 0 };
   }
 
-  /** Lets what was used decay to now. Call it under the lock. */
+  /**
+   * What could still be had on all machines together, as far as this one knows; less than `remaining` or negative where
+   * it knows of none. Call it under the lock.
+   */
+  knownFree(slot: number, now: number): number {
+    const decayed = Math.max(0, now - this.double(slot, DOUBLE.exchangedAt)) * this.double(slot, DOUBLE.ratePerMs);
+    const elsewhere = Math.max(0, this.double(slot, DOUBLE.elsewhere) - decayed);
+    const own = this.double(slot, DOUBLE.spent) + this.double(slot, DOUBLE.reserved);
+    return this.double(slot, DOUBLE.capacity) - elsewhere - own;
+  }
+
+  /** Lets what was used decay to now, and a lease end that was not renewed. Call it under the lock. */
   decay(slot: number, now: number): void {
     const base = slot * SLOT_DOUBLES;
-    const share = this.regime === REGIME.share ? this.machines : 1;
-    const rate = this.#doubles[base + DOUBLE.ratePerMs]! / share;
+    const isShare = this.regime === REGIME.share;
+    const rate = this.#doubles[base + DOUBLE.ratePerMs]! / (isShare ? this.machines : 1);
     if (rate > 0) {
       const elapsed = now - this.#doubles[base + DOUBLE.stampMs]!;
       if (elapsed > 0) {
@@ -246,16 +249,46 @@ export class BucketTable {
         this.#doubles[base + DOUBLE.stampMs] = now;
       }
     }
+    if (now >= this.#doubles[base + DOUBLE.leaseEndsAt]!) {
+      const bound = this.#doubles[base + DOUBLE.spent]! + this.#doubles[base + DOUBLE.reserved]!;
+      this.#doubles[base + DOUBLE.lease] = Math.min(this.#doubles[base + DOUBLE.lease]!, Math.max(0, bound));
+    }
   }
 
-  /** Tells who grants leases that somebody waits for one. */
+  /** Tells who grants leases that one more request waits for one. Call it under the lock. */
   ask(slot: number, amount: number): void {
-    if (amount > this.double(slot, DOUBLE.needed)) {
-      this.setDouble(slot, DOUBLE.needed, amount);
+    this.#ask(slot, amount, this.double(slot, DOUBLE.waiting) + amount);
+  }
+
+  /** The same for a request that may have said so before. Call it under the lock. */
+  askAgain(slot: number, amount: number): void {
+    this.#ask(slot, amount, Math.max(this.double(slot, DOUBLE.waiting), amount));
+  }
+
+  #ask(slot: number, amount: number, waiting: number): void {
+    const smallest = this.double(slot, DOUBLE.smallest);
+    this.setDouble(slot, DOUBLE.waiting, waiting);
+    this.setDouble(slot, DOUBLE.smallest, smallest > 0 ? Math.min(smallest, amount) : amount);
+    this.setDouble(slot, DOUBLE.needed, Math.max(this.double(slot, DOUBLE.needed), amount));
+    if (this.word(slot, WORD.asking) === 0) {
+      this.setWord(slot, WORD.asking, 1);
+      const count = this.header[ASK_COUNT_WORD]!;
+      if (count < ASK_QUEUE_LENGTH) {
+        this.header[ASK_QUEUE_WORD + count] = slot;
+      }
+      this.header[ASK_COUNT_WORD] = count + 1;
     }
-    this.setWord(slot, WORD.asking, 1);
     Atomics.add(this.header, ASK_WORD, 1);
     Atomics.notify(this.header, ASK_WORD);
+  }
+
+  /** The buckets that leases were asked for since the last time, or undefined if too many to be named. Under the lock. */
+  takeAsked(): readonly number[] | undefined {
+    const count = this.header[ASK_COUNT_WORD]!;
+    this.header[ASK_COUNT_WORD] = 0;
+    return count > ASK_QUEUE_LENGTH
+      ? undefined
+      : Array.from(this.header.subarray(ASK_QUEUE_WORD, ASK_QUEUE_WORD + count));
   }
 
   /**
@@ -265,7 +298,9 @@ export class BucketTable {
    * @returns how many were freed
    */
   reclaim(now: number, oldestMonth: number, inUse: () => ReadonlySet<number> = noSlots): number {
-    this.lock.lock();
+    if (!this.lock.lockWithin(RECLAIM_PATIENCE_MS)) {
+      return 0; // its holder may have died, and the caller be the one who puts that right
+    }
     try {
       const kept = inUse();
       let freed = 0;
@@ -307,13 +342,7 @@ export class BucketTable {
     this.#index.fill(0);
     for (let slot = 0; slot < this.highWater; slot++) {
       if (!this.isFree(slot)) {
-        let at = this.#home({
-          identity: this.word(slot, WORD.identity),
-          first: this.word(slot, WORD.first),
-          second: this.word(slot, WORD.second),
-          third: this.word(slot, WORD.third),
-          period: this.word(slot, WORD.period),
-        });
+        let at = this.#home(this.keyAt(slot));
         while (this.#index[at] !== 0) {
           at = (at + 1) % this.#index.length;
         }

@@ -81,3 +81,43 @@ export function parseSubjectText(text: string): { readonly type: SubjectType; re
 function encodePart(part: string): string {
   return part.replaceAll("%", "%25").replaceAll("/", "%2F");
 }
+
+/** A limit as one bucket has it. */
+export interface BucketShape {
+  /** As people say it: a minute, at once, or a month. */
+  readonly limit: number;
+  /** What fits in at once. */
+  readonly capacity: number;
+  /** What decays in a millisecond; 0 where nothing does. */
+  readonly ratePerMs: number;
+}
+
+/** What names a bucket, as integers. Made by `bucketKey`. */
+export interface BucketKey {
+  /** Type of the subject and kind of the bucket in one. */
+  readonly identity: number;
+  readonly first: number;
+  readonly second: number;
+  readonly third: number;
+  /** YYYYMM of a monthly bucket, else 0. */
+  readonly period: number;
+}
+
+/** @param kind a number of `KIND` @param period YYYYMM of a monthly bucket, else 0 */
+export function bucketKey({ type, first, second, third }: Subject, kind: number, period: number): BucketKey {
+  return { identity: 1 + (SUBJECT_TYPES.indexOf(type) << 3) + kind, first, second, third, period };
+}
+
+/** What a request reserves or has used. */
+export interface Amounts {
+  readonly tokens: number;
+  readonly nanoUsd: number;
+}
+
+/** What a bucket of this kind counts of a request. */
+export function amountOf(kind: number, { tokens, nanoUsd }: Amounts): number {
+  if (countsTokens(kind)) {
+    return tokens;
+  }
+  return kind === KIND.monthlyUsd ? nanoUsd : 1;
+}

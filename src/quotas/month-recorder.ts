@@ -2,9 +2,9 @@
  * Keeps monthly buckets through restarts: fills them with what the store knows, and writes to it what changes. What a
  * running request has reserved is not written; what its checkpoints have settled is.
  */
-import { isMonthly, KIND, parseSubjectText, subjectText, type Subject } from "./bucket.ts";
+import { isMonthly, KIND, parseSubjectText, subjectText, type Subject, bucketKey } from "./bucket.ts";
 import { DOUBLE, WORD } from "./bucket-layout.ts";
-import { bucketKey, type BucketTable } from "./bucket-table.ts";
+import { type BucketTable } from "./bucket-table.ts";
 import { type BudgetAlert, BudgetAlerts } from "./budget-alerts.ts";
 import type { MonthRow, MonthStore } from "./month-store.ts";
 

@@ -1,8 +1,7 @@
 /** Which buckets a request of some caller to some model counts in: limits of the configuration, as planned buckets. */
 import type { LimitsConfig } from "../config/snapshot.ts";
 import type { PlannedBucket } from "./admission.ts";
-import { KIND, type BucketKind, type Subject } from "./bucket.ts";
-import { bucketKey } from "./bucket-table.ts";
+import { KIND, type BucketKind, type Subject, bucketKey } from "./bucket.ts";
 
 const MINUTE_MS = 60_000;
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Admission, type PlannedBucket } from "./admission.ts";
-import { KIND } from "./bucket.ts";
+import { KIND, bucketKey } from "./bucket.ts";
 import { createBucketMemory, DOUBLE } from "./bucket-layout.ts";
-import { bucketKey, BucketTable } from "./bucket-table.ts";
+import { BucketTable } from "./bucket-table.ts";
 import { createReservationMemory, ReservationTable } from "./reservation-table.ts";
 
 function planned(consumer: number, kind: number): PlannedBucket {

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LimitsConfig } from "../config/snapshot.ts";
 import { NameTable } from "../lib/name-table.ts";
-import { KIND, type SubjectType } from "./bucket.ts";
+import { KIND, type SubjectType, bucketKey } from "./bucket.ts";
 import { createBucketMemory, DOUBLE } from "./bucket-layout.ts";
-import { bucketKey, BucketTable } from "./bucket-table.ts";
+import { BucketTable } from "./bucket-table.ts";
 import { decodeCursor, encodeCursor, CursorError } from "./usage-cursor.ts";
 import { UsageReport, type ConfiguredLimit, type UsagePage, type UsageQuery } from "./usage-report.ts";
 

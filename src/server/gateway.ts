@@ -21,6 +21,7 @@ import { QuotaAlerts } from "./quota-alerts.ts";
 import { QuotaMemory } from "./quota-memory.ts";
 import { quotaMetrics } from "./quota-metrics.ts";
 import { restartNeeded } from "./restart-needed.ts";
+import { SharedLimits } from "./shared-limits.ts";
 import { UsageDesk } from "./usage-desk.ts";
 import { WorkerHandle } from "./worker-handle.ts";
 
@@ -34,6 +35,8 @@ export interface GatewayObserver {
   swapped(durationMs: number, longestSliceMs: number): void;
   workerDelay(index: number, maxMs: number): void;
   workerLost(lostRequests: number): void;
+  /** Limits are shared with other machines. */
+  sharing(limits: SharedLimits): void;
   /** Has the source computed at each scrape. */
   addMetrics(source: MetricSource): void;
 }
@@ -54,6 +57,7 @@ export class Gateway {
   });
   readonly #prompts = new PromptDesk();
   #counters: CounterHandle | undefined;
+  #shared: SharedLimits | undefined;
   readonly #workers: WorkerHandle[] = [];
   #loader: Worker | undefined;
   #directory: DirectoryHandle | undefined;
@@ -100,7 +104,7 @@ export class Gateway {
   async start(): Promise<ListenConfig> {
     const first = await this.#startLoader();
     this.#take(first);
-    await this.#counters?.ready;
+    await this.#share(first.settings, await this.#machineId(first.settings));
     const { server } = first.settings;
     const reusePort = process.platform === "linux";
     const count = reusePort ? server.workers || availableParallelism() : 1;
@@ -137,9 +141,11 @@ export class Gateway {
     this.#usage.close("the gateway is shutting down");
     await Promise.all(this.#workers.map((worker) => worker.drain(timeoutMs)));
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
+    this.#quotas.recoverAll(this.#workers);
     for (const worker of this.#workers) {
       this.#observer.collector.retire(worker.usageReader);
     }
+    await this.#shared?.stop();
     this.#quotas.close();
     await this.#counters?.stop();
     await this.#loader?.terminate();
@@ -209,7 +215,41 @@ export class Gateway {
       this.#log.warn(`changed, but used only after a restart: ${waiting.join(", ")}`);
     }
     this.#keepMonths(message.settings.store);
+    this.#shared?.setLossRule(message.settings.quotas.onAuthorityLoss);
     this.#workers.forEach((worker) => worker.send({ kind: "snapshot", snapshot: message.snapshot }));
+  }
+
+  /**
+   * The name of this machine that the store keeps; undefined where nothing needs one, or where limits are shared but
+   * no file can be had: they still are.
+   * @throws StoreError if monthly counters could not be kept
+   */
+  async #machineId({ limitsMonths }: ProcessSettings): Promise<string | undefined> {
+    try {
+      return await this.#counters?.ready;
+    } catch (error) {
+      if (limitsMonths) {
+        throw error;
+      }
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#log.warn(
+        `this machine has a new name each time it starts, what it had leased then comes back late: ${reason}`,
+      );
+      return undefined;
+    }
+  }
+
+  /** Shares limits with other machines, if there is anything to share them by. */
+  async #share({ state, gateway, quotas }: ProcessSettings, machineId: string | undefined): Promise<void> {
+    if (state === undefined) {
+      return;
+    }
+    const nameOf = (id: number): string => this.#names.name(id);
+    const { table } = this.#quotas;
+    const options = { state, gateway, onLoss: quotas.onAuthorityLoss, machineId, table, nameOf };
+    this.#shared = new SharedLimits(options, this.#log);
+    this.#observer.sharing(this.#shared);
+    await this.#shared.ready;
   }
 
   /** Opens the store when something is first limited by the month. */
@@ -285,7 +325,7 @@ export class Gateway {
 
   /** A worker died: its open requests become entries, and another takes its place. */
   #replace(index: number, reusePort: boolean, dead: WorkerHandle, restarts: number, error: Error | undefined): void {
-    this.#quotas.recover(index, dead.reservations, dead.usageReader);
+    this.#quotas.recover(index, dead);
     const lost = this.#observer.collector.retire(dead.usageReader);
     this.#observer.workerLost(lost);
     this.#log.error({ worker: index, lost, err: error }, "a worker died; another takes its place");

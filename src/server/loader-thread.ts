@@ -11,7 +11,7 @@ import { compileEngine } from "../engine/compile.ts";
 import { namesOf } from "../engine/names.ts";
 import { policyTexts } from "../engine/policy-text.ts";
 import { NameTable } from "../lib/name-table.ts";
-import type { FromLoader, LoaderThreadStart, ToLoader } from "./messages.ts";
+import type { FromLoader, LoaderThreadStart, ProcessSettings, ToLoader } from "./messages.ts";
 import { openConfig } from "./config-source.ts";
 import { encodeSnapshot } from "./snapshot-parts.ts";
 import { UsageAnswers } from "./usage-answers.ts";
@@ -59,10 +59,12 @@ async function publish(snapshot: Snapshot, warnings: readonly string[], startedA
       server: snapshot.server,
       admin: snapshot.admin,
       accessLog: snapshot.accessLog,
-      store: limitsMonths(snapshot) ? snapshot.store : undefined,
+      quotas: snapshot.quotas,
+      ...storeOf(snapshot),
+      state: snapshot.state,
     },
     warnings,
-    secrets: snapshot.providers.flatMap((provider) => provider.credentials.map((credential) => credential.apiKey)),
+    secrets: secretsOf(snapshot),
     counts: {
       providers: snapshot.providers.length,
       models: snapshot.models.length,
@@ -72,6 +74,12 @@ async function publish(snapshot: Snapshot, warnings: readonly string[], startedA
     },
     durationMs: performance.now() - startedAt,
   });
+}
+
+function secretsOf({ providers, state }: Snapshot): string[] {
+  const apiKeys = providers.flatMap((provider) => provider.credentials.map((credential) => credential.apiKey));
+  const passwords = [state?.redis.password, state?.redis.sentinel?.password];
+  return [...apiKeys, ...passwords.filter((password) => password !== undefined)];
 }
 
 /** Compiles once here, so that a snapshot which does not compile never reaches a worker. */
@@ -85,6 +93,12 @@ function dryRun(snapshot: Snapshot): void {
   while (steps.next().done !== true) {
     // nothing else runs on this thread that would have to wait
   }
+}
+
+function storeOf(snapshot: Snapshot): Pick<ProcessSettings, "store" | "limitsMonths"> {
+  const limited = limitsMonths(snapshot);
+  const isNeeded = limited || snapshot.state !== undefined;
+  return { store: isNeeded ? snapshot.store : undefined, limitsMonths: limited };
 }
 
 /** Something is limited by the month, so that counters must outlive the process. */

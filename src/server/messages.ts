@@ -1,6 +1,13 @@
 /** What the threads of a gateway say to each other. */
 import type { CooldownsMemory } from "../balancing/cooldowns.ts";
-import type { AccessLogConfig, ListenConfig, ServerConfig, StoreConfig } from "../config/snapshot.ts";
+import type {
+  AccessLogConfig,
+  ListenConfig,
+  QuotasConfig,
+  ServerConfig,
+  StateConfig,
+  StoreConfig,
+} from "../config/snapshot.ts";
 import type { DirectoryHandle } from "../directory/table.ts";
 import type { NameDelta } from "../lib/name-table.ts";
 import type { BudgetAlert } from "../quotas/budget-alerts.ts";
@@ -116,8 +123,13 @@ export interface ProcessSettings {
   readonly server: ServerConfig;
   readonly admin: ListenConfig;
   readonly accessLog: AccessLogConfig;
-  /** Where monthly counters are kept; undefined while nothing is limited by the month. */
+  readonly quotas: QuotasConfig;
+  /** Where monthly counters and the machine's name are kept; undefined while nothing needs either. */
   readonly store: StoreConfig | undefined;
+  /** Something is limited by the month: without the store its counters would be lost. */
+  readonly limitsMonths: boolean;
+  /** What several machines share; undefined: this one is alone. */
+  readonly state: StateConfig | undefined;
 }
 
 export type FromLoader =
@@ -128,7 +140,7 @@ export type FromLoader =
       readonly snapshot: SharedSnapshot;
       readonly settings: ProcessSettings;
       readonly warnings: readonly string[];
-      /** Credentials of providers: what no log may show. */
+      /** Credentials of providers, passwords of Redis: what no log may show. */
       readonly secrets: readonly string[];
       readonly counts: Readonly<Record<string, number>>;
       readonly durationMs: number;

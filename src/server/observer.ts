@@ -11,6 +11,7 @@ import { ProcessMetrics } from "../observability/process-metrics.ts";
 import type { SecretMask } from "../observability/secret-mask.ts";
 import type { GatewayObserver } from "./gateway.ts";
 import type { FromLoader } from "./messages.ts";
+import { sharedLimitsMetrics, type SharedLimits } from "./shared-limits.ts";
 import { WorkerMetrics } from "./worker-metrics.ts";
 
 /** Metrics, access log and process log, fed by the gateway. */
@@ -22,6 +23,7 @@ export class Observer implements GatewayObserver {
   readonly #log: ProcessLog;
   readonly #mask: SecretMask;
   readonly #workers = new WorkerMetrics();
+  #shared: SharedLimits | undefined;
   readonly #process = new ProcessMetrics(packageVersion());
 
   /** @param mask what the process log may never show; learns the credentials of each configuration */
@@ -40,6 +42,7 @@ export class Observer implements GatewayObserver {
       ledgerMetrics(this.collector, this.names),
       this.#workers.source,
       this.#process.source,
+      () => this.#shared?.metrics() ?? sharedLimitsMetrics(undefined),
     ]) {
       this.metrics.addSource(source);
     }
@@ -71,6 +74,10 @@ export class Observer implements GatewayObserver {
 
   workerLost(): void {
     this.#workers.restarted();
+  }
+
+  sharing(limits: SharedLimits): void {
+    this.#shared = limits;
   }
 
   addMetrics(source: MetricSource): void {

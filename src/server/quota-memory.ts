@@ -27,6 +27,12 @@ const CROWDED_SHARE = 0.75;
 /** While it is still yesterday somewhere, last month's counters are still used. */
 const LAST_ZONE_MS = 86_400_000;
 
+/** What a worker leaves behind. */
+interface EndedWorker {
+  readonly reservations: SharedArrayBuffer;
+  readonly usageReader: UsageReader;
+}
+
 /** All buckets of the process. */
 export class QuotaMemory {
   readonly buckets: SharedArrayBuffer = createBucketMemory();
@@ -70,14 +76,27 @@ export class QuotaMemory {
    * A worker has died: what its requests held goes back, and what they had used by then stays used. Their usage entries
    * say how much that is, so that counters and ledger agree. Call it before the entries are accounted for.
    */
-  recover(workerIndex: number, reservations: SharedArrayBuffer, usage: UsageReader): void {
-    const admission = new Admission(this.table, new ReservationTable(reservations), sharedNowMs);
-    admission.recover(bucketOwner(workerIndex), (slot) => {
-      const entry = usage.recordAt(slot);
+  recover(workerIndex: number, { reservations, usageReader }: EndedWorker): void {
+    this.#admission(reservations).recover(bucketOwner(workerIndex), (slot) => {
+      const entry = usageReader.recordAt(slot);
       return {
         tokens: entry.number(NUMBER_FIELD.promptTokens) + entry.number(NUMBER_FIELD.completionTokens),
         nanoUsd: entry.number(NUMBER_FIELD.costNanoUsd),
       };
     });
+  }
+
+  /** The same when all have ended. @param workers in their order */
+  recoverAll(workers: readonly EndedWorker[]): void {
+    for (const [index, { reservations }] of workers.entries()) {
+      this.#admission(reservations).recoverLock(bucketOwner(index));
+    }
+    for (const [index, worker] of workers.entries()) {
+      this.recover(index, worker);
+    }
+  }
+
+  #admission(reservations: SharedArrayBuffer): Admission {
+    return new Admission(this.table, new ReservationTable(reservations), sharedNowMs);
   }
 }

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NameTable } from "../lib/name-table.ts";
 import { renderFamily } from "../observability/prometheus.ts";
-import { KIND, type Subject } from "../quotas/bucket.ts";
+import { KIND, type Subject, bucketKey } from "../quotas/bucket.ts";
 import { createBucketMemory, DOUBLE } from "../quotas/bucket-layout.ts";
-import { bucketKey, BucketTable } from "../quotas/bucket-table.ts";
+import { BucketTable } from "../quotas/bucket-table.ts";
 import { MonthClock } from "../quotas/months.ts";
 import { quotaMetrics } from "./quota-metrics.ts";
 

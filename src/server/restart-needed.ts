@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { ProcessSettings } from "./messages.ts";
 
 /** The settings that a process acts on only when it starts, by their names in the file. */
-function settingsOfStart({ gateway, admin, server, store }: ProcessSettings): Readonly<Record<string, unknown>> {
+function settingsOfStart({ gateway, admin, server, store, state }: ProcessSettings): Readonly<Record<string, unknown>> {
   return {
     gateway,
     "admin.listen": admin,
@@ -16,6 +16,8 @@ function settingsOfStart({ gateway, admin, server, store }: ProcessSettings): Re
     "server.maxConnections": server.maxConnections,
     "server.tls": server.tls === undefined ? "off" : "on",
     "store.url": store?.path,
+    "state.redis": state?.redis ?? "none",
+    "state.timeout": state?.timeoutMs,
   };
 }
 

@@ -10,6 +10,7 @@ import { name } from "./scalars.ts";
 import { notYet, section } from "./section.ts";
 import type { KeyComplaint, RefusedKeys } from "./section.ts";
 import { accessLogSchema, adminSchema, serverSchema } from "./server.ts";
+import { stateSchema } from "./state.ts";
 import { storeSchema } from "./store.ts";
 import { templateSchema } from "./template.ts";
 
@@ -22,7 +23,6 @@ const LIMITS_ELSEWHERE: KeyComplaint = {
 };
 
 const LATER: RefusedKeys = {
-  state: notYet("state shared by several machines is"),
   limits: LIMITS_ELSEWHERE,
   budgets: LIMITS_ELSEWHERE,
   mcp: notYet("MCP is"),
@@ -35,6 +35,7 @@ const settings = {
   admin: adminSchema.prefault({}).describe("Health and metrics for operators"),
   accessLog: accessLogSchema.prefault({}).describe("One JSON line a request"),
   quotas: quotasSchema.prefault({}).describe("What holds for limits that say nothing else"),
+  state: stateSchema.optional().describe("What several machines share; each counts for itself if left out"),
   store: storeSchema.prefault({}).describe("Where what must outlive a restart is kept"),
 };
 
