@@ -78,3 +78,38 @@ test("output: json is the checked value; what does not pass is a 502 that says w
   assert.equal(streamed.status, 400);
   assert.equal(engine.stats().hits, 6);
 });
+
+test("a stream of text that breaks says so as its last event; a client that leaves is recorded", async (t) => {
+  const { post, gateway } = await startPrompts(t, [TEXT]);
+  const broken = await post(
+    "/v1/text",
+    { say: "One two three four five six seven", finish: "stop&fault=reset-body:3" },
+    { accept: "text/event-stream" },
+  );
+  let text = "";
+  await assert.rejects(async () => {
+    for await (const chunk of broken.body!.pipeThrough(new TextDecoderStream())) text += chunk;
+  }, "the connection says that it is not whole");
+  assert.match(text, /^data: \{"text":/);
+  const last = text.trim().split("\n\n").at(-1)!;
+  assert.equal(
+    (JSON.parse(last.slice("data: ".length)) as { error: { code: string } }).error.code,
+    "upstream_stream_broken",
+  );
+
+  const leaving = new AbortController();
+  const left = post(
+    "/v1/text",
+    { say: "x", finish: "stop&fault=hang-token" },
+    { accept: "text/event-stream" },
+    leaving.signal,
+  );
+  setTimeout(() => leaving.abort(), 300);
+  await assert.rejects(left);
+  const entries = await gateway.waitForEntries(2);
+  assert.deepEqual(
+    entries.map(({ outcome }) => outcome),
+    ["broken", "aborted"],
+  );
+  assert.ok(entries.every(({ promptTokens }) => promptTokens > 0));
+});

@@ -10,7 +10,12 @@ export interface PromptWorld {
   /** What it was started with. */
   readonly config: JsonObject;
   readonly engine: Simulator;
-  readonly post: (path: string, body: unknown, headers?: Record<string, string>) => Promise<Response>;
+  readonly post: (
+    path: string,
+    body: unknown,
+    headers?: Record<string, string>,
+    signal?: AbortSignal,
+  ) => Promise<Response>;
   /** The last request that the engine got. */
   readonly lastRequest: () => JsonObject;
 }
@@ -41,9 +46,10 @@ export async function startPrompts(
     gateway,
     config,
     engine,
-    post: (path, body, headers = {}) =>
+    post: (path, body, headers = {}, signal) =>
       fetch(gateway.url + path, {
         method: "POST",
+        ...(signal !== undefined && { signal }),
         headers: { "content-type": "application/json", authorization: `Bearer ${key}`, ...headers },
         body: typeof body === "string" ? body : JSON.stringify(body),
       }),

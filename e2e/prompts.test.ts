@@ -166,7 +166,7 @@ test("a broken template, two answers on one route and an unknown provider refuse
     [[badSchema], /options\.input.*no JSON Schema that can be used/s],
     [[template("line one\n{{ if .a }}")], /prompt_template.*template:2: unexpected EOF/s],
     [[{ ...template("a"), api: "openai" }], /one thing answers/],
-    [[template("a", "nobody")], /no provider nobody/],
+    [[template("a", "nobody")], /options\.provider: there is no provider .*nobody/],
   ];
   for (const [routes, message] of cases) {
     await gateway.configure(broken(routes));

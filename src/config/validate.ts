@@ -27,8 +27,8 @@ export function validateDocument(
   validateModels(document, models, filters, findings);
   validateSupplyLimits(document, findings);
   validateConsumers(document, models, now, findings);
-  validateTemplates(document, filters, findings);
-  validateDomains(document, filters, findings);
+  validateTemplates(document, models, filters, findings);
+  validateDomains(document, models, filters, findings);
   validatePrices(document, findings);
   if (document.models.items.length === 0) {
     findings.warn([], "there are no models, so clients can ask for nothing", "Add `models`.");

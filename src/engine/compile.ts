@@ -25,6 +25,7 @@ import type { CompiledDomain, CompiledModel, CompiledRoute, CompiledTarget, Endp
 import { secretsOf } from "./error-text.ts";
 import { HostTable, PathTable } from "./match.ts";
 import { Models } from "./models.ts";
+import { namedPromptsOf } from "./named-prompts.ts";
 import { OperationTable } from "./operations.ts";
 import { implicitModels, promptOf } from "./prompt-route.ts";
 
@@ -294,6 +295,7 @@ function compileRoute(
     beforeAuthentication: filters.flatMap((filter) => filter.beforeAuthentication?.bind(filter) ?? []),
     chat: filters.flatMap((filter) => filter.chat?.bind(filter) ?? []),
     answerHead: filters.flatMap((filter) => filter.answerHead?.bind(filter) ?? []),
+    namedPrompts: namedPromptsOf(filters, snapshot, services),
     prompt: promptOf(filters, config, snapshot, services),
     maxBodyBytes: filters.reduce((limit, filter) => filter.maxBodyBytes ?? limit, snapshot.server.maxBodyBytes),
   });

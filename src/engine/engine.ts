@@ -16,6 +16,7 @@ import type { Price } from "../ledger/prices/price.ts";
 import type { LimitedSubject } from "../quotas/plan.ts";
 import type { Origin } from "../upstreams/origin.ts";
 import type { HostTable, PathTable } from "./match.ts";
+import type { NamedPrompts } from "./named-prompts.ts";
 import type { OperationTable } from "./operations.ts";
 import type { PromptRoute } from "./prompt-route.ts";
 
@@ -95,6 +96,7 @@ export interface CompiledRoute {
   readonly chat: readonly NonNullable<RequestFilter["chat"]>[];
   readonly answerHead: readonly NonNullable<RequestFilter["answerHead"]>[];
   readonly maxBodyBytes: number;
+  readonly namedPrompts: NamedPrompts | undefined;
   /** What answers here instead of `operations`. */
   readonly prompt: PromptRoute | undefined;
 }

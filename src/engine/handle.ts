@@ -12,6 +12,7 @@ import type { PathMatch } from "./match.ts";
 import { callModel } from "./model-call.ts";
 import { modelNotFound } from "./model-not-found.ts";
 import { mayUse } from "./models.ts";
+import { renderNamed } from "./named-prompts.ts";
 import type { OperationMatch } from "./operations.ts";
 import { renderPrompt } from "./prompt-route.ts";
 import { requestIdOf } from "./request-id.ts";
@@ -132,11 +133,24 @@ function perform(exchange: Exchange, match: OperationMatch, compiledRoute: Compi
     case "count_tokens":
       requireJson(exchange);
       exchange.readBody(compiledRoute.maxBodyBytes, (body) => {
-        const { prompt } = compiledRoute;
-        const asked = prompt === undefined ? body : renderPrompt(exchange, prompt, body);
+        const asked = withPrompt(exchange, match, compiledRoute, body);
         callModel(exchange, match.operation, applyChatFilters(exchange, match.operation, asked));
       });
   }
+}
+
+/** The request that a prompt makes of the body; the same bytes where none is asked for. */
+function withPrompt(
+  exchange: Exchange,
+  { operation, dialect }: OperationMatch,
+  { prompt, namedPrompts }: CompiledRoute,
+  body: Buffer,
+): Buffer {
+  if (prompt !== undefined) {
+    return renderPrompt(exchange, prompt, body);
+  }
+  const mayName = namedPrompts !== undefined && operation === "chat" && dialect === DIALECTS.openai;
+  return mayName ? renderNamed(exchange, namedPrompts, body) : body;
 }
 
 function requireJson(exchange: Exchange): void {

@@ -1,8 +1,9 @@
 /** Routes behind which a prompt stands: the client's plain JSON becomes a chat request, and then is one like any other. */
 import type { ModelConfig, RouteConfig, Snapshot } from "../config/snapshot.ts";
-import type { PromptHook, RequestFilter } from "../filters/contract.ts";
+import type { PromptHook, PromptReference, RequestFilter } from "../filters/contract.ts";
 import { SluiceError } from "../lib/errors.ts";
 import { readBody } from "../lib/json-body.ts";
+import type { JsonObject } from "../lib/json.ts";
 import { answerFormOf, type AnswerForm } from "./answer-form.ts";
 import type { Exchange } from "./exchange.ts";
 import { pickByWeight, promptVariants } from "./prompt-variants.ts";
@@ -34,29 +35,38 @@ export function promptOf(
   if (prompts.length > 1 || (prompt !== undefined && route.apis.length > 0)) {
     throw new Error(`route ${route.path}: one thing answers on a route: one prompt, or \`api\``);
   }
-  return (
-    prompt &&
-    promptVariants(prompt, snapshot).map(({ hook: { provider, model, render, output }, template, weight }) => ({
-      model: userModelOf(provider, model, snapshot),
-      render,
-      output,
-      answerForm: answerFormOf(output),
-      templateId: template === "" ? 0 : names.nameId(template),
-      weight,
-    }))
-  );
+  return prompt && compilePrompts(prompt, snapshot, names);
+}
+
+/** @throws Error if it is a reference that leads nowhere */
+export function compilePrompts(
+  prompt: PromptHook | PromptReference,
+  snapshot: Snapshot,
+  names: { nameId(name: string): number },
+): PromptRoute {
+  return promptVariants(prompt, snapshot).map(({ hook, template, weight }) => ({
+    model: userModelOf(hook.provider, hook.model, snapshot),
+    render: hook.render,
+    output: hook.output,
+    answerForm: answerFormOf(hook.output),
+    templateId: template === "" ? 0 : names.nameId(template),
+    weight,
+  }));
 }
 
 /** The chat request that the client's JSON becomes. @throws SluiceError for the caller's mistakes */
 export function renderPrompt(exchange: Exchange, route: PromptRoute, body: Buffer): Buffer {
+  return renderInput(exchange, route, readBody(body, []).value(), wantsStream(exchange.headers.accept));
+}
+
+/** The chat request of one of these prompts. @throws SluiceError for the caller's mistakes */
+export function renderInput(exchange: Exchange, route: PromptRoute, input: JsonObject, isStream: boolean): Buffer {
   const { model, render, output, answerForm, templateId } = pickByWeight(route, Math.random());
   exchange.entry.template(templateId);
-  const isStream = wantsStream(exchange.headers.accept);
   if (isStream && output.kind === "json") {
-    const message = "This route answers with checked JSON, which cannot be streamed. Send `accept: application/json`.";
-    throw new SluiceError("invalid_request", message, { param: "accept" });
+    const message = "This prompt answers with checked JSON, which cannot be streamed; ask for the whole answer.";
+    throw new SluiceError("invalid_request", message, { param: "stream" });
   }
-  const input = readBody(body, []).value();
   const request = { ...render(input), model };
   exchange.answerForm = answerForm;
   return Buffer.from(JSON.stringify(isStream ? { ...request, stream: true } : request));

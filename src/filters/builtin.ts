@@ -6,6 +6,7 @@ import { params } from "./model/params/params.ts";
 import { thinkTags } from "./model/think_tags/think_tags.ts";
 import { bodyLimit } from "./request/body_limit/body_limit.ts";
 import { cors } from "./request/cors/cors.ts";
+import { namedTemplates } from "./request/named_templates/named_templates.ts";
 import { promptDecorator } from "./request/prompt_decorator/prompt_decorator.ts";
 import { promptTemplate } from "./request/prompt_template/prompt_template.ts";
 import { v1ChatTemplate } from "./request/v1_chat_template/v1_chat_template.ts";
@@ -38,6 +39,7 @@ const modelFilter = <Options>(definition: ModelFilterDefinition<Options>): Filte
 export const REQUEST_FILTERS: readonly FilterFactory<RequestFilter>[] = [
   requestFilter(cors),
   requestFilter(bodyLimit),
+  requestFilter(namedTemplates),
   requestFilter(promptDecorator),
   requestFilter(promptTemplate),
   requestFilter(v1ChatTemplate),

@@ -52,6 +52,8 @@ export interface RequestFilter {
    * @returns the members of `messages` and `system` that change @throws SluiceError to refuse
    */
   chat?(request: ChatView, members: Readonly<JsonObject>): JsonObject;
+  /** What chat calls in OpenAI's dialect may name instead of bringing messages. */
+  readonly namedPrompts?: { readonly templates: readonly PromptReference[]; readonly required: boolean };
   /** What answers here: a prompt. At most one filter of a route has it. */
   readonly prompt?: PromptHook | PromptReference;
 }

@@ -63,6 +63,7 @@ test("templates that cannot work are refused where they stand", () => {
       /versions\[0\]\.prompt\.messages\[0\]\.content: .*missing value for if/,
     ],
     [GOOD.replace(prompt(), "{ template: t }"), /prompt\.template: a version is a prompt/],
+    [GOOD.replace("model: m", "model: mm"), /versions\[0\]\.prompt\.model: there is no model "mm"/],
     [GOOD.replace(prompt(), "{ model: m }"), /prompt\.messages: is missing/],
     [
       `${GOOD.slice(0, -1)}, { name: t, published: 1, versions: [ { version: 1, prompt: ${prompt()} } ] } ]`,

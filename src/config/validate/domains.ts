@@ -6,10 +6,16 @@ import { didYouMean } from "../nearest.ts";
 import type { DocumentPath } from "../problem.ts";
 import type { DomainDocument } from "../schema/domain.ts";
 import { validateFilters } from "./filters.ts";
-import { validateReference } from "./templates.ts";
+import type { ModelNames } from "./model-names.ts";
+import { validatePrompts } from "./prompts.ts";
 import { Unique } from "./unique.ts";
 
-export function validateDomains(document: ConfigDocument, filters: KnownFilters, findings: Findings): void {
+export function validateDomains(
+  document: ConfigDocument,
+  models: ModelNames,
+  filters: KnownFilters,
+  findings: Findings,
+): void {
   const domains: Entries<DomainDocument> | undefined = document.domains;
   if (domains?.items.length === 0) {
     findings.warn(["domains"], "is empty, so nothing is served", "Leave it out for the usual routes on every host.");
@@ -20,7 +26,7 @@ export function validateDomains(document: ConfigDocument, filters: KnownFilters,
       const path = ["domains", index];
       hosts.claim(domain.host, [...path, "host"], findings);
       validateConsumers(domain, path, document.consumers.names, findings);
-      validateRoutes(domain, path, document, filters, findings);
+      validateRoutes(domain, path, document, models, filters, findings);
     }
   }
 }
@@ -51,6 +57,7 @@ function validateRoutes(
   domain: DomainDocument,
   path: DocumentPath,
   document: ConfigDocument,
+  models: ModelNames,
   filters: KnownFilters,
   findings: Findings,
 ): void {
@@ -65,11 +72,6 @@ function validateRoutes(
       findings.add([...here, "api"], "names one dialect twice", "Remove one.");
     }
     validateFilters(route.middlewares, "request", filters, [...here, "middlewares"], findings);
-    for (const [place, { name, options }] of route.middlewares.entries()) {
-      const { template } = options;
-      if (name === "prompt_template" && typeof template === "string") {
-        validateReference(template, document, [...here, "middlewares", place, "options", "template"], findings);
-      }
-    }
+    validatePrompts(route.middlewares, document, models, [...here, "middlewares"], findings);
   }
 }

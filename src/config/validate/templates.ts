@@ -7,10 +7,17 @@ import type { DocumentPath } from "../problem.ts";
 import type { TemplateDocument } from "../schema/template.ts";
 import { parseTemplateReference, sharesOf, type VersionShare } from "../template-reference.ts";
 import { validateOptions } from "./filters.ts";
+import type { ModelNames } from "./model-names.ts";
+import { validatePromptModel } from "./prompt-model.ts";
 import { Unique } from "./unique.ts";
 
 /** Checks all templates. A version's prompt is what the options of `prompt_template` are. */
-export function validateTemplates(document: ConfigDocument, filters: KnownFilters, findings: Findings): void {
+export function validateTemplates(
+  document: ConfigDocument,
+  models: ModelNames,
+  filters: KnownFilters,
+  findings: Findings,
+): void {
   const names = new Unique("the template name");
   const filter = filters.request.find((candidate) => candidate.name === "prompt_template");
   for (const [index, template] of document.templates.items.entries()) {
@@ -27,6 +34,7 @@ export function validateTemplates(document: ConfigDocument, filters: KnownFilter
         findings.addKey([...here, "prompt", "template"], "a version is a prompt, not a reference", "Remove it.");
       } else if (filter !== undefined) {
         validateOptions(prompt, filter, [...here, "prompt"], findings);
+        validatePromptModel(prompt["model"], document, models, [...here, "prompt", "model"], findings);
       }
     }
     validateShares(template, template.published, [...path, "published"], findings);
