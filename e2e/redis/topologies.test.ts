@@ -26,7 +26,9 @@ async function startCluster(t: TestContext, product: "redis" | "valkey"): Promis
   }
   await until(async () => {
     const infos = await Promise.all(nodes.map((node) => node.command("CLUSTER", "INFO")));
-    return infos.every((info) => /cluster_state:ok/.test(String(info)) && /cluster_known_nodes:3/.test(String(info)));
+    // a node can call the cluster well before it has heard who serves which slots
+    const signs = ["cluster_state:ok", "cluster_known_nodes:3", `cluster_slots_ok:${slots}`];
+    return infos.every((info) => signs.every((sign) => String(info).includes(sign)));
   });
   return nodes;
 }
