@@ -2,7 +2,7 @@
  * The quota of one model call: reserves in the buckets that limit the call and each of its attempts what it will probably
  * use, and settles what it really used when the exchange ends, however it does.
  */
-import { type Amounts } from "../quotas/bucket.ts";
+import type { Amounts } from "../quotas/bucket.ts";
 import type { Usage } from "../dialects/form.ts";
 import { reserveNanoUsd } from "../ledger/prices/cost.ts";
 import { SluiceError } from "../lib/errors.ts";

@@ -4,7 +4,7 @@
  */
 import { isMonthly, KIND, parseSubjectText, subjectText, type Subject, bucketKey } from "./bucket.ts";
 import { DOUBLE, WORD } from "./bucket-layout.ts";
-import { type BucketTable } from "./bucket-table.ts";
+import type { BucketTable } from "./bucket-table.ts";
 import { type BudgetAlert, BudgetAlerts } from "./budget-alerts.ts";
 import type { MonthRow, MonthStore } from "./month-store.ts";
 

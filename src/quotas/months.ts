@@ -29,6 +29,14 @@ const LATEST_MS = Date.UTC(9999, 0, 1);
 
 const NEVER: Month = { month: 0, startsAt: 0, endsAt: 0 };
 
+/** While it is still yesterday somewhere, last month's counters are still used. */
+const LAST_ZONE_MS = 24 * HOUR_MS;
+
+/** The oldest month (YYYYMM) that some time zone is still in. @param now milliseconds since the epoch */
+export function oldestMonthInUse(now: number): number {
+  return MonthClock.of("UTC").at(now - LAST_ZONE_MS).month;
+}
+
 /** Tells the months of one time zone. */
 export class MonthClock {
   static readonly #clocks = new Map<string, MonthClock>();

@@ -3,15 +3,13 @@ import { parentPort, workerData } from "node:worker_threads";
 import { NameTable } from "../lib/name-table.ts";
 import { BucketTable } from "../quotas/bucket-table.ts";
 import { MonthRecorder } from "../quotas/month-recorder.ts";
-import { MonthClock } from "../quotas/months.ts";
+import { oldestMonthInUse } from "../quotas/months.ts";
 import { MonthStore } from "../quotas/month-store.ts";
 import type { CounterStart, FromCounter, ToCounter } from "./messages.ts";
 import { STORE_OWNER } from "./quota-memory.ts";
 
 /** What was settled and not yet written when the process is killed is at most so old. */
 const FLUSH_MS = 100;
-/** While it is still yesterday somewhere, last month's counters are still used. */
-const LAST_ZONE_MS = 86_400_000;
 
 const port = parentPort!;
 const start = workerData as CounterStart;
@@ -25,7 +23,7 @@ const store = new MonthStore(start.path);
 const recorder = new MonthRecorder(new BucketTable(start.buckets, STORE_OWNER), store, names, (alerts) => {
   post({ kind: "passed", alerts });
 });
-recorder.load(MonthClock.of("UTC").at(Date.now() - LAST_ZONE_MS).month);
+recorder.load(oldestMonthInUse(Date.now()));
 let failing = false;
 
 function flush(): void {

@@ -6,8 +6,9 @@ import { createSecureContext } from "node:tls";
 import { parentPort, workerData } from "node:worker_threads";
 import { DirectoryWriter } from "../directory/writer.ts";
 import type { DirectoryEntry } from "../directory/table.ts";
-import type { LimitsConfig, Snapshot } from "../config/snapshot.ts";
+import type { Snapshot } from "../config/snapshot.ts";
 import { compileEngine } from "../engine/compile.ts";
+import { limitedSubjects } from "../engine/limited-subjects.ts";
 import { namesOf } from "../engine/names.ts";
 import { policyTexts } from "../engine/policy-text.ts";
 import { NameTable } from "../lib/name-table.ts";
@@ -102,26 +103,9 @@ function storeOf(snapshot: Snapshot): Pick<ProcessSettings, "store" | "limitsMon
 }
 
 /** Something is limited by the month, so that counters must outlive the process. */
-function limitsMonths({ providers, models, consumers }: Snapshot): boolean {
-  const limited = function* (): Generator<LimitsConfig | undefined> {
-    for (const { credentials } of providers) {
-      yield* credentials.map(({ limits }) => limits);
-    }
-    for (const { limits, targets } of models) {
-      yield limits;
-      yield* targets.map((target) => target.limits);
-    }
-    for (const { limits, grants, keys } of consumers) {
-      yield limits;
-      yield* grants.map((grant) => grant.limits);
-      for (const key of keys) {
-        yield key.limits;
-        yield* (key.grants ?? []).map((grant) => grant.limits);
-      }
-    }
-  };
-  for (const limits of limited()) {
-    if (limits?.monthlyTokens !== undefined || limits?.monthlyNanoUsd !== undefined) {
+function limitsMonths(snapshot: Snapshot): boolean {
+  for (const { limits } of limitedSubjects(snapshot, () => 0)) {
+    if (limits.monthlyTokens !== undefined || limits.monthlyNanoUsd !== undefined) {
       return true;
     }
   }

@@ -5,7 +5,7 @@ import { sharedNowMs } from "../lib/shared-clock.ts";
 import { Admission } from "../quotas/admission.ts";
 import { createBucketMemory } from "../quotas/bucket-layout.ts";
 import { BucketTable } from "../quotas/bucket-table.ts";
-import { MonthClock } from "../quotas/months.ts";
+import { oldestMonthInUse } from "../quotas/months.ts";
 import { ReservationTable } from "../quotas/reservation-table.ts";
 import { createTokenCorrectionMemory } from "../quotas/token-correction.ts";
 
@@ -24,8 +24,6 @@ export function bucketOwner(workerIndex: number): number {
 const RECLAIM_MS = 10_000;
 /** Buckets that hold nothing give way when so much of the room is taken. */
 const CROWDED_SHARE = 0.75;
-/** While it is still yesterday somewhere, last month's counters are still used. */
-const LAST_ZONE_MS = 86_400_000;
 
 /** What a worker leaves behind. */
 interface EndedWorker {
@@ -43,7 +41,7 @@ export class QuotaMemory {
   readonly #reservations = new Map<SharedArrayBuffer, ReservationTable>();
   readonly #timer = setInterval(() => {
     if (this.table.live > this.table.size * CROWDED_SHARE) {
-      const oldestMonth = MonthClock.of("UTC").at(Date.now() - LAST_ZONE_MS).month;
+      const oldestMonth = oldestMonthInUse(Date.now());
       this.table.reclaim(sharedNowMs(), oldestMonth, () => this.#bucketsInUse());
     }
   }, RECLAIM_MS).unref();

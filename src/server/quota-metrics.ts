@@ -3,7 +3,7 @@ import type { NameTable } from "../lib/name-table.ts";
 import { sharedNowMs } from "../lib/shared-clock.ts";
 import type { MetricFamily, MetricSample, MetricSource } from "../observability/prometheus.ts";
 import { BUCKET_KINDS, isMonthly, KIND, subjectText, type SubjectType } from "../quotas/bucket.ts";
-import { MonthClock } from "../quotas/months.ts";
+import { oldestMonthInUse } from "../quotas/months.ts";
 import { WORD } from "../quotas/bucket-layout.ts";
 import type { BucketStatus, BucketTable } from "../quotas/bucket-table.ts";
 
@@ -12,9 +12,6 @@ const SHOWN_TYPES: ReadonlySet<SubjectType> = new Set(["consumer", "model", "tar
 /** Limits shown; each is three lines. */
 const MAX_SERIES = 1_000;
 const NANO = 1e9;
-
-/** While it is still yesterday somewhere, last month's counters are still used. */
-const LAST_ZONE_MS = 86_400_000;
 
 interface Shown {
   readonly slot: number;
@@ -57,7 +54,7 @@ export function quotaMetrics(
 /** Those of which the largest share is taken. Read without the lock: what changes meanwhile is right at the next scrape. */
 function fullest(table: BucketTable, max: number): { readonly shown: readonly Shown[]; readonly leftOut: number } {
   const now = sharedNowMs();
-  const oldestMonth = MonthClock.of("UTC").at(Date.now() - LAST_ZONE_MS).month;
+  const oldestMonth = oldestMonthInUse(Date.now());
   let chosen: Shown[] = [];
   let least = -1;
   let count = 0;
