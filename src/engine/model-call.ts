@@ -2,14 +2,14 @@
  * One call of a user model: how often endpoints are tried, what is learned of them, and what the client gets when none
  * could serve. `attempts` bounds the whole, whatever layers are involved, and the total clock bounds the time.
  */
-import type { Operation } from "../dialects/contract.ts";
+import type { Operation, UpstreamError } from "../dialects/contract.ts";
 import type { Usage } from "../dialects/form.ts";
 import { SluiceError, isSluiceError } from "../lib/errors.ts";
 import { readBody, type BodyScan } from "../lib/json-body.ts";
 import { estimateTokensOfBody, PROMPT_MEMBERS } from "../lib/token-estimate.ts";
 import type { Deadlines } from "../lib/timer.ts";
 import { Attempt } from "./attempt.ts";
-import { whatRests, type AttemptFailure } from "./attempt-failure.ts";
+import type { AttemptFailure } from "./attempt-failure.ts";
 import { CallQuota } from "./call-quota.ts";
 import { Demand, OUTPUT_MEMBERS } from "./demand.ts";
 import type { CompiledModel, Endpoint } from "./engine.ts";
@@ -17,6 +17,7 @@ import { EndpointChoice, servingModels, type Choice, type ServingModel } from ".
 import type { Abortable, Exchange } from "./exchange.ts";
 import { modelNotFound } from "./model-not-found.ts";
 import { countsNowhere, mayUse } from "./models.ts";
+import { learnBreak, learnFailure } from "./node-health.ts";
 import { correctedTokens } from "./prompt-tokens.ts";
 import { usageSoFar } from "./record-usage.ts";
 
@@ -205,8 +206,20 @@ export class ModelCall implements Abortable {
   }
 
   /** The attempt has given the client its answer, or at least begun to. */
-  succeeded(endpoint: Endpoint): void {
-    this.exchange.services.cooldowns.succeeded(endpoint.nodeId);
+  answered(endpoint: Endpoint): void {
+    this.exchange.services.cooldowns.answered(endpoint.nodeId);
+  }
+
+  /** The attempt has given the client the whole of its answer. */
+  completed(endpoint: Endpoint): void {
+    this.exchange.services.cooldowns.completed(endpoint.nodeId);
+    this.finished();
+  }
+
+  /** The answer began and cannot go on. */
+  brokeOff(endpoint: Endpoint, error: SluiceError | UpstreamError): void {
+    learnBreak(this.exchange.services.cooldowns, this.serving.model, endpoint, error);
+    this.finished();
   }
 
   /** The answer is complete. */
@@ -244,7 +257,7 @@ export class ModelCall implements Abortable {
     this.#attempt = undefined;
     this.#quota?.releaseAttempt();
     this.#failure = failure;
-    this.#learn(endpoint, failure);
+    learnFailure(this.exchange.services.cooldowns, this.serving.model, endpoint, failure);
     if (failure.retryable === "elsewhere") {
       this.#choice.exclude(endpoint);
     }
@@ -342,32 +355,6 @@ export class ModelCall implements Abortable {
     }
     const message = `This model's providers are at their limits. Try again in ${(retryAfterMs / 1_000).toFixed(1)} s.`;
     return new SluiceError("rate_limit_exceeded", message, { retryAfterMs });
-  }
-
-  #learn(endpoint: Endpoint, failure: AttemptFailure): void {
-    const { nodeId } = endpoint;
-    const { cooldowns } = this.exchange.services;
-    const now = Date.now();
-    // what was under way when the node was sent to rest tells nothing new
-    const counts = failure.blamesNode && cooldowns.restsUntil(nodeId) <= now;
-    const restingId = whatRests(endpoint, failure);
-    if (restingId !== 0 && failure.restMs > 0) {
-      cooldowns.rest(restingId, failure.restMs, now);
-    }
-    if (counts && cooldowns.failed(nodeId) && this.#maySpare(nodeId, now)) {
-      cooldowns.eject(nodeId, now);
-    }
-  }
-
-  /** Never more than half of the nodes of a priority are ejected. */
-  #maySpare(node: number, now: number): boolean {
-    const { cooldowns } = this.exchange.services;
-    const group = this.serving.model.priorities.find(({ endpoints }) =>
-      endpoints.some(({ nodeId }) => nodeId === node),
-    );
-    const nodes = new Set(group?.endpoints.map(({ nodeId }) => nodeId));
-    const resting = [...nodes].filter((id) => id !== node && cooldowns.restsUntil(id) > now).length;
-    return resting + 1 <= Math.floor(nodes.size / 2);
   }
 
   #expired(clock: Clock): void {

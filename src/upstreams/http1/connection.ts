@@ -42,6 +42,11 @@ export class Connection implements ResponseReceiver {
     return !this.#closed && this.#socket.writable;
   }
 
+  /** Something has come since the last request was sent. */
+  get heard(): boolean {
+    return this.#parser.heard;
+  }
+
   /** Writes a request; the answer goes to the handler. Only while idle. */
   send(head: string, body: Buffer | null, handler: UpstreamHandler): void {
     this.#handler = handler;
