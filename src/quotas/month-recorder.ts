@@ -3,9 +3,9 @@
  * running request has reserved is not written; what its checkpoints have settled is.
  */
 import { isMonthly, KIND, parseSubjectText, subjectText, type Subject, bucketKey } from "./bucket.ts";
-import { DOUBLE, WORD } from "./bucket-layout.ts";
+import { DOUBLE, REGIME, WORD } from "./bucket-layout.ts";
 import type { BucketTable } from "./bucket-table.ts";
-import { type BudgetAlert, BudgetAlerts } from "./budget-alerts.ts";
+import { type BudgetAlert, budgetAlerts } from "./budget-alerts.ts";
 import type { MonthRow, MonthStore } from "./month-store.ts";
 
 /** Names of the configuration, by id and back. */
@@ -23,7 +23,6 @@ export class MonthRecorder {
   readonly #store: MonthStore;
   readonly #names: Names;
   readonly #onPassed: (alerts: readonly BudgetAlert[]) => void;
-  readonly #alerts = new BudgetAlerts();
   /** Rows of the store whose subject the configuration does not name now. */
   #pending: MonthRow[] = [];
 
@@ -56,43 +55,45 @@ export class MonthRecorder {
     this.restore();
     const rows: MonthRow[] = [];
     const slots: number[] = [];
-    const { highWater } = this.#table;
+    const alerts: BudgetAlert[] = [];
+    const table = this.#table;
+    const { highWater } = table;
     for (let slot = 0; slot < highWater; slot++) {
+      if (table.isFree(slot) || !isMonthly(table.kind(slot))) {
+        continue;
+      }
       // read without the lock: what changes in this moment is written the next time
-      if (this.#table.double(slot, DOUBLE.used) !== this.#table.double(slot, DOUBLE.stored)) {
-        const row = this.#row(slot);
-        if (row !== undefined) {
-          rows.push(row);
-          slots.push(slot);
-        }
+      const isNew = table.double(slot, DOUBLE.used) !== table.double(slot, DOUBLE.stored);
+      const isNews = usedByAll(table, slot) > table.double(slot, DOUBLE.told);
+      const row = isNew || isNews ? this.#row(slot) : undefined;
+      if (row !== undefined && isNews) {
+        alerts.push(...this.#alertsOf(slot, row));
+      }
+      if (row !== undefined && isNew) {
+        rows.push(row);
+        slots.push(slot);
       }
     }
-    if (rows.length > 0) {
+    if (alerts.length > 0) {
       // first, so that nobody who runs out of budget goes untold, be it that the store fails or the process dies now
-      this.#tell(rows, slots);
+      this.#onPassed(alerts);
+    }
+    if (rows.length > 0) {
       this.#store.write(rows);
-      this.#alerts.stored();
       slots.forEach((slot, index) => {
-        this.#table.setDouble(slot, DOUBLE.stored, rows[index]!.used);
+        table.setDouble(slot, DOUBLE.stored, rows[index]!.used);
       });
     }
     return rows.length;
   }
 
-  #tell(rows: readonly MonthRow[], slots: readonly number[]): void {
-    const alerts = rows.flatMap((row, index) => {
-      const slot = slots[index]!;
-      // of a budget that machines share, what all of them have used
-      const used = Math.max(row.used, this.#table.status(slot, 0).used);
-      return this.#alerts.passed(
-        { ...row, used },
-        this.#table.double(slot, DOUBLE.stored),
-        this.#table.double(slot, DOUBLE.limit),
-      );
-    });
-    if (alerts.length > 0) {
-      this.#onPassed(alerts);
-    }
+  /** What was told before a restart is known from what was stored then, so nothing more has to be kept. */
+  #alertsOf(slot: number, row: MonthRow): BudgetAlert[] {
+    const table = this.#table;
+    const before = Math.max(table.double(slot, DOUBLE.stored), table.double(slot, DOUBLE.told));
+    const used = usedByAll(table, slot);
+    table.setDouble(slot, DOUBLE.told, used);
+    return budgetAlerts({ ...row, used }, before, table.double(slot, DOUBLE.limit));
   }
 
   #restore(row: MonthRow): boolean {
@@ -143,4 +144,11 @@ export class MonthRecorder {
       lock.unlock();
     }
   }
+}
+
+/** What was used of a month's bucket on all machines, as far as this one knows. */
+function usedByAll(table: BucketTable, slot: number): number {
+  const own = table.double(slot, DOUBLE.used);
+  const all = table.double(slot, DOUBLE.usedByAll) + table.double(slot, DOUBLE.spent);
+  return table.regime === REGIME.leased ? Math.max(own, all) : own;
 }

@@ -13,6 +13,7 @@ import type { ProcessLog } from "../observability/log.ts";
 import type { DirectoryHandle } from "../directory/table.ts";
 import type { UsageCollector } from "../ledger/usage-collector.ts";
 import type { MetricSource } from "../observability/prometheus.ts";
+import type { BudgetAlert } from "../quotas/budget-alerts.ts";
 import { CounterHandle } from "./counter-handle.ts";
 import type { FromLoader, LoaderStart, LoaderThreadStart, ProcessSettings, SharedSnapshot } from "./messages.ts";
 import type { ToLoader, UsageAnswer, UsageQuestion } from "./messages.ts";
@@ -252,6 +253,11 @@ export class Gateway {
     await this.#shared.ready;
   }
 
+  /** Budgets run out. Where machines share them, one of them says so. */
+  async #tell(alerts: readonly BudgetAlert[]): Promise<void> {
+    this.#alerts.passed(this.#shared === undefined ? alerts : await this.#shared.claim(alerts));
+  }
+
   /** Opens the store when something is first limited by the month. */
   #keepMonths(store: StoreConfig | undefined): void {
     if (store === undefined || this.#counters !== undefined) {
@@ -261,7 +267,7 @@ export class Gateway {
       threadUrl("counter-thread"),
       { buckets: this.#quotas.buckets, names: this.#names.since(0), path: store.path },
       this.#log,
-      this.#alerts.passed,
+      (alerts) => void this.#tell(alerts),
     );
     this.#counters = counters;
     counters.ready.catch((error: unknown) => {
