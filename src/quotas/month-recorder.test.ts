@@ -99,6 +99,32 @@ test("a subject that the configuration names only later gets its counter then", 
   store.close();
 });
 
+test("how many machines there are is kept: more at once, fewer only when a day has shown no more", (context) => {
+  const path = join(folder(context), "sluice.db");
+  const hourMs = 3_600_000;
+  let now = 1_764_000_000_000;
+  const seen = (...counts: number[]): number => {
+    const store = new MonthStore(path);
+    for (const count of counts) store.sawMachines(count, now);
+    store.close();
+    const again = new MonthStore(path);
+    const { machines } = again;
+    again.close();
+    return machines;
+  };
+  assert.equal(seen(), 1);
+  assert.equal(seen(1, 2, 5), 5);
+  assert.equal(seen(4, 3, 2, 1), 5, "they are stopped one after the other");
+  now += 23 * hourMs;
+  assert.equal(seen(5), 5);
+  now += 23 * hourMs;
+  assert.equal(seen(2), 5);
+  now += 2 * hourMs;
+  assert.equal(seen(2), 2);
+  now -= 400 * hourMs;
+  assert.equal(seen(1), 1, "a clock that was set back does not keep it for ever");
+});
+
 test("a second process that would count in the same file is refused, and told what to do", (context) => {
   const path = join(folder(context), "sluice.db");
   const store = new MonthStore(path);

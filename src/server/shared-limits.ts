@@ -8,6 +8,7 @@ import { LeaseKeeper } from "../quotas/authority/lease-keeper.ts";
 import { type Claim, LEASE_MS, RedisAuthority } from "../quotas/authority/redis-authority.ts";
 import type { BucketTable } from "../quotas/bucket-table.ts";
 import type { BudgetAlert } from "../quotas/budget-alerts.ts";
+import type { KnownMachines } from "./messages.ts";
 
 type LossRule = QuotasConfig["onAuthorityLoss"];
 
@@ -27,8 +28,10 @@ export interface SharedLimitsOptions {
   readonly state: StateConfig;
   readonly gateway: string;
   readonly onLoss: LossRule;
-  /** The machine's name that its store keeps; undefined where there is no store. */
-  readonly machineId: string | undefined;
+  /** What the store knows of machines; undefined where there is no store. */
+  readonly known: KnownMachines | undefined;
+  /** Told how many machines share, every two seconds or so. */
+  readonly onMachines: (count: number) => void;
   readonly table: BucketTable;
   readonly nameOf: (id: number) => string;
 }
@@ -42,10 +45,12 @@ export class SharedLimits {
   readonly #log: ProcessLog;
   #onLoss: LossRule;
 
-  constructor({ state, gateway, onLoss, machineId, table, nameOf }: SharedLimitsOptions, log: ProcessLog) {
+  constructor(options: SharedLimitsOptions, log: ProcessLog) {
+    const { state, gateway, onLoss, known, onMachines, table, nameOf } = options;
     this.#log = log;
     this.#onLoss = onLoss;
-    const machine = machineId ?? randomUUID();
+    const machine = known?.machineId ?? randomUUID();
+    const machinesBefore = known?.machines ?? 1;
     this.#keeper = new LeaseKeeper({
       table,
       nameOf,
@@ -59,7 +64,7 @@ export class SharedLimits {
           tellKeeper(next);
           this.#say(next);
         };
-        this.#authority = new RedisAuthority({ config: state, gateway, machine, onState });
+        this.#authority = new RedisAuthority({ config: state, gateway, machine, machinesBefore, onState, onMachines });
         return this.#authority;
       },
     });

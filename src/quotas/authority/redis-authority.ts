@@ -45,6 +45,10 @@ export interface RedisAuthorityOptions {
   readonly machine: string;
   /** Told when it becomes well, and of each reason why it is not, once until it is well again. */
   readonly onState: (state: AuthorityState) => void;
+  /** Machines that shared before, until Redis says how many do; 1 if left out. */
+  readonly machinesBefore?: number;
+  /** Told how many machines share, whenever Redis says so. */
+  readonly onMachines?: (count: number) => void;
   /** How long leases last; 10 seconds if left out. */
   readonly leaseMs?: number;
 }
@@ -74,7 +78,7 @@ export class RedisAuthority implements Authority {
   readonly #beat: NodeJS.Timeout;
   #state: AuthorityState = { state: "degraded", reason: "starting", message: "Redis: not connected yet." };
   #connection: RedisConnection | undefined;
-  #machines = 1;
+  #machines: number;
   #sequence = 0;
   #callCount = 0;
   #lastBeat = -Infinity;
@@ -90,6 +94,7 @@ export class RedisAuthority implements Authority {
   constructor(options: RedisAuthorityOptions) {
     this.#options = options;
     this.#leaseMs = options.leaseMs ?? LEASE_MS;
+    this.#machines = options.machinesBefore ?? 1;
     this.#counters = new BucketCounters(this.#leaseMs);
     this.#machinesKey = machinesKeyOf(options.gateway);
     this.#beat = setInterval(() => void this.#sendBeat(), Math.min(BEAT_MS, this.#leaseMs / 4));
@@ -236,6 +241,7 @@ export class RedisAuthority implements Authority {
   #tookBeat(answer: unknown, sentAt: number): void {
     this.#lastBeat = sentAt;
     this.#machines = Math.max(1, Number(answer) || 1);
+    this.#options.onMachines?.(this.#machines);
   }
 
   async #sendBeat(): Promise<void> {
