@@ -25,6 +25,8 @@ export class MonthRecorder {
   readonly #onPassed: (alerts: readonly BudgetAlert[]) => void;
   /** Rows of the store whose subject the configuration does not name now. */
   #pending: MonthRow[] = [];
+  /** YYYYMM: what the store has of earlier months was not read. */
+  #loadedFrom = 0;
 
   /** @param onPassed told of budgets that passed 80 % or 100 % */
   constructor(
@@ -42,6 +44,14 @@ export class MonthRecorder {
   /** Reads the store. @param oldestMonth YYYYMM: earlier months are not needed any more */
   load(oldestMonth: number): void {
     this.#pending = this.#store.since(oldestMonth);
+    this.#loadedFrom = oldestMonth;
+    this.restore();
+  }
+
+  /** The clock was set back, into a month that was not needed when the process started. */
+  #loadFrom(month: number): void {
+    this.#pending.push(...this.#store.since(month, this.#loadedFrom));
+    this.#loadedFrom = month;
     this.restore();
   }
 
@@ -61,6 +71,10 @@ export class MonthRecorder {
     for (let slot = 0; slot < highWater; slot++) {
       if (table.isFree(slot) || !isMonthly(table.kind(slot))) {
         continue;
+      }
+      const month = table.word(slot, WORD.period);
+      if (month < this.#loadedFrom) {
+        this.#loadFrom(month);
       }
       // read without the lock: what changes in this moment is written the next time
       const isNew = table.double(slot, DOUBLE.used) !== table.double(slot, DOUBLE.stored);
@@ -97,7 +111,7 @@ export class MonthRecorder {
   }
 
   #restore(row: MonthRow): boolean {
-    const subject = this.#subjectOf(row.subject);
+    const subject = row.kind in KINDS ? this.#subjectOf(row.subject) : undefined;
     if (subject === undefined) {
       return false;
     }
@@ -117,8 +131,13 @@ export class MonthRecorder {
     }
   }
 
+  /** Undefined for what the configuration does not name now, and for what a later version has written. */
   #subjectOf(text: string): Subject | undefined {
-    const { type, names } = parseSubjectText(text);
+    const parsed = tryToParse(text);
+    if (parsed === undefined) {
+      return undefined;
+    }
+    const { type, names } = parsed;
     const [first = 0, second = 0, third = 0] = names.map((name) => this.#names.find(name));
     const ids = [first, second, third].slice(0, names.length);
     return ids.includes(0) ? undefined : { type, first, second, third };
@@ -143,6 +162,14 @@ export class MonthRecorder {
     } finally {
       lock.unlock();
     }
+  }
+}
+
+function tryToParse(text: string): ReturnType<typeof parseSubjectText> | undefined {
+  try {
+    return parseSubjectText(text);
+  } catch {
+    return undefined;
   }
 }
 

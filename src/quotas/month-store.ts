@@ -80,10 +80,13 @@ export class MonthStore {
     }
   }
 
-  /** All counters of a month and of those after it. */
-  since(month: number): MonthRow[] {
-    const rows = this.#database.prepare("SELECT subject, kind, month, used FROM month_counters WHERE month >= ?");
-    return rows.all(month) as unknown as MonthRow[];
+  /** All counters of a month and of those after it. @param before YYYYMM: only of months before this one */
+  since(month: number, before: number = Infinity): MonthRow[] {
+    // as a real number, since SQLite knows whole ones that JavaScript does not
+    const rows = this.#database.prepare(
+      "SELECT subject, kind, month, CAST(used AS REAL) AS used FROM month_counters WHERE month >= ? AND month < ?",
+    );
+    return rows.all(month, before) as unknown as MonthRow[];
   }
 
   /** Writes counters, all or none. @throws StoreError when the disk is full or gone; what was there before stays */
@@ -91,7 +94,9 @@ export class MonthStore {
     try {
       this.#database.exec("BEGIN IMMEDIATE");
       for (const { subject, kind, month, used } of rows) {
-        this.#upsert.run(subject, kind, month, Math.round(used));
+        if (!Number.isNaN(used)) {
+          this.#upsert.run(subject, kind, month, Math.min(Number.MAX_SAFE_INTEGER, Math.max(0, Math.round(used))));
+        }
       }
       this.#database.exec("COMMIT");
     } catch (error) {
