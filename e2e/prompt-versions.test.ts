@@ -77,4 +77,17 @@ test("versions share the requests by their weights, and a decorator works around
   // six standard deviations around 150
   assert.ok(second > 113 && second < 187, `${second} of ${REQUESTS}`);
   assert.equal(entries.filter((entry) => entry.template === "summary@1").length, REQUESTS - second);
+  const metrics = await (await fetch(`${gateway.adminUrl}/metrics`)).text();
+  const sampleOf = (name: string): number => {
+    const labels = 'gateway="main",template="summary",version="2"';
+    const line = metrics.split("\n").find((text) => text.startsWith(`sluice_template_${name}{${labels}`));
+    return Number(line?.split(" ").at(-1));
+  };
+  assert.equal(sampleOf("requests_total"), second);
+  assert.equal(sampleOf("request_duration_seconds_count"), second);
+  const tokens = entries.filter((entry) => entry.template === "summary@2").map((entry) => entry.promptTokens);
+  assert.equal(
+    sampleOf("prompt_tokens_total"),
+    tokens.reduce((sum, count) => sum + count, 0),
+  );
 });
