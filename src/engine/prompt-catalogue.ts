@@ -50,7 +50,7 @@ export class PromptCatalogue {
 
   #hooks({ name, options }: MiddlewareConfig): PromptHook[] {
     const prompt = REQUEST_FILTERS.find((factory) => factory.name === name)?.create(options).prompt;
-    return prompt === undefined ? [] : promptVariants(prompt, this.#snapshot).map(({ hook }) => hook);
+    return prompt === undefined ? [] : promptVariants(prompt, this.#snapshot).variants.map(({ hook }) => hook);
   }
 }
 
@@ -78,12 +78,13 @@ function freeName(text: string, taken: ReadonlyMap<string, unknown>): string {
   return free;
 }
 
-function templateInfo({ name, published, labels, versions }: TemplateConfig): JsonObject {
+function templateInfo({ name, published, labels, sticky, versions }: TemplateConfig): JsonObject {
   const shares = Object.entries(labels).map(([label, all]) => [label, all.map((share) => ({ ...share }))]);
   return {
     name,
     ...(published !== undefined && { published: published.map((share) => ({ ...share })) }),
     labels: Object.fromEntries(shares) as JsonObject,
+    ...(sticky !== undefined && { sticky }),
     versions: versions.map(({ version, draft }) => ({ version, draft })),
   };
 }
