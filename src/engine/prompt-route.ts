@@ -66,7 +66,7 @@ export function compilePrompts(
 
 /** The chat request that the client's JSON becomes. @throws SluiceError for the caller's mistakes */
 export function renderPrompt(exchange: Exchange, route: PromptRoute, body: Buffer): Buffer {
-  return renderInput(exchange, route, readBody(body, []).value(), wantsStream(exchange.headers.accept));
+  return renderInput(exchange, route, readBody(body, []).value(), wantsStream(exchange));
 }
 
 /** The chat request of one of these prompts. @throws SluiceError for the caller's mistakes */
@@ -87,8 +87,19 @@ function pickVariant(exchange: Exchange, { variants, sticky }: PromptRoute, inpu
   return caller === undefined ? pickByWeight(variants, Math.random()) : pickByCaller(variants, caller);
 }
 
-function wantsStream(accept: string | undefined): boolean {
-  return accept?.toLowerCase().includes("text/event-stream") === true;
+/** The JSON is input and nothing else: a stream is asked for beside it, by `?stream=true` or by what is accepted. */
+function wantsStream({ target, headers: { accept } }: Exchange): boolean {
+  const mark = target.indexOf("?");
+  const asked = mark < 0 ? null : new URLSearchParams(target.slice(mark)).get("stream");
+  switch (asked) {
+    case null:
+      return accept?.toLowerCase().includes("text/event-stream") === true;
+    case "true":
+    case "false":
+      return asked === "true";
+    default:
+      throw new SluiceError("invalid_request", "`?stream=` is true or false.", { param: "stream" });
+  }
 }
 
 /**
