@@ -107,8 +107,18 @@ test("routes with prompts and templates are listed, and each route has a documen
     "text/event-stream",
   ]);
 
+  const one = (await (await get("/admin/v1/templates/t")).json()) as JsonObject;
+  assert.deepEqual(
+    (one["routes"] as JsonObject[]).map(({ path }) => path),
+    ["/v1/rate"],
+  );
+  assert.deepEqual((one["versions"] as JsonObject[])[0]!["prompt"], templates[0]!.versions[0]!.prompt);
+  const own = (await (await get("/admin/v1/templates/v1-rate")).json()) as JsonObject;
+  assert.deepEqual(own["input"], INPUT);
+
   for (const name of ["nothing", "%zz", "__proto__"]) {
     assert.equal((await get(openapi(name))).status, 404, name);
+    assert.equal((await get(`/admin/v1/templates/${name}`)).status, 404, name);
   }
   await gateway.configure({ ...config, templates, domains: [{ host: "*", routes: [ROUTES[2]!] }] });
   const deadline = performance.now() + 5_000;

@@ -76,8 +76,8 @@ function mayStream(prompts: readonly PromptHook[]): boolean {
   return prompts.some(({ output }) => output.kind !== "json");
 }
 
-/** The route's own schema, or what its templates mention. */
-function inputOf({ input, variables, defaults = {} }: PromptShape): JsonObject {
+/** A prompt's own schema of its input, or one of what its templates mention. */
+export function inputOf({ input, variables, defaults = {} }: PromptShape): JsonObject {
   if (input !== undefined) {
     return input;
   }
