@@ -92,7 +92,7 @@ test("input that does not satisfy the route's schema is a 400 that names the fie
     additionalProperties: false,
     properties: {
       texts: { type: "array", items: { type: "string" }, minItems: 1 },
-      audience: { type: "string", default: "friends" },
+      audience: { type: "string", default: "friends", pattern: "^(a|a)*$|(e+)+n?d*s?$" },
     },
   };
   const { post, engine, lastRequest } = await start(t, [route]);
@@ -101,6 +101,8 @@ test("input that does not satisfy the route's schema is a 400 that names the fie
     [{ texts: ["a", 7] }, "texts[1]"],
     [{ texts: [] }, "texts"],
     [{ texts: ["a"], colour: "red" }, "(input)"],
+    [{ texts: ["a"], audience: `${"a".repeat(100_000)}!` }, "audience"],
+    [{ texts: ["a"], audience: `${"a".repeat(1_000_000)}!` }, "(input)"],
   ];
   for (const [body, param] of cases) {
     const answer = await post("/v1/summaries", body);
