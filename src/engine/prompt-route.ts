@@ -3,7 +3,7 @@ import type { ModelConfig, RouteConfig, Snapshot } from "../config/snapshot.ts";
 import type { PromptHook, PromptReference, RequestFilter } from "../filters/contract.ts";
 import { SluiceError } from "../lib/errors.ts";
 import { readBody } from "../lib/json-body.ts";
-import type { JsonObject } from "../lib/json.ts";
+import type { ExactObject } from "../lib/json.ts";
 import { answerFormOf, type AnswerForm } from "./answer-form.ts";
 import type { Exchange } from "./exchange.ts";
 import { pickByWeight, promptVariants } from "./prompt-variants.ts";
@@ -56,11 +56,11 @@ export function compilePrompts(
 
 /** The chat request that the client's JSON becomes. @throws SluiceError for the caller's mistakes */
 export function renderPrompt(exchange: Exchange, route: PromptRoute, body: Buffer): Buffer {
-  return renderInput(exchange, route, readBody(body, []).value(), wantsStream(exchange.headers.accept));
+  return renderInput(exchange, route, readBody(body, []).exact(), wantsStream(exchange.headers.accept));
 }
 
 /** The chat request of one of these prompts. @throws SluiceError for the caller's mistakes */
-export function renderInput(exchange: Exchange, route: PromptRoute, input: JsonObject, isStream: boolean): Buffer {
+export function renderInput(exchange: Exchange, route: PromptRoute, input: ExactObject, isStream: boolean): Buffer {
   const { model, render, output, answerForm, templateId } = pickByWeight(route, Math.random());
   exchange.entry.template(templateId);
   if (isStream && output.kind === "json") {

