@@ -73,7 +73,7 @@ test("patterns mean what they say", () => {
   });
   assert.equal(check({ id: "éé7", at: "2026-11-26T00:00:00Z", "x-a": 1 }).ok, true);
   const wrong = check({ id: "e7" });
-  assert.ok(!wrong.ok && /^id: must match/.test(wrong.message), JSON.stringify(wrong));
+  assert.ok(!wrong.ok && wrong.message.startsWith("id: must match"), JSON.stringify(wrong));
   for (const value of [{ "x-a": "1" }, { y: 1 }, { at: "now" }]) assert.equal(check(value).ok, false);
 });
 
