@@ -280,6 +280,7 @@ export class Admission {
   recoverLock(owner: number): void {
     this.table.lock.recover(owner, () => {
       this.#journal.rollBack();
+      this.table.rebuildIndex();
     });
   }
 
