@@ -277,6 +277,7 @@ export class Gateway {
       { buckets: this.#quotas.buckets, names: this.#names.since(0), path: store.path },
       this.#log,
       (alerts) => void this.#tell(alerts),
+      () => this.#quotas.recoverStore(),
     );
     this.#counters = counters;
     counters.ready.catch((error: unknown) => {
@@ -332,15 +333,21 @@ export class Gateway {
     worker.onExit = (error) => {
       if (!this.#stopping) {
         const alive = performance.now() - startedAt;
-        this.#replace(index, reusePort, worker, alive > LONGEST_RESTART_MS ? 0 : restarts + 1, error);
+        void this.#replace(index, reusePort, worker, alive > LONGEST_RESTART_MS ? 0 : restarts + 1, error);
       }
     };
     return worker;
   }
 
   /** A worker died: its open requests become entries, and another takes its place. */
-  #replace(index: number, reusePort: boolean, dead: WorkerHandle, restarts: number, error: Error | undefined): void {
-    this.#quotas.recover(index, dead);
+  async #replace(
+    index: number,
+    reusePort: boolean,
+    dead: WorkerHandle,
+    restarts: number,
+    error: Error | undefined,
+  ): Promise<void> {
+    await this.#quotas.recover(index, dead);
     const lost = this.#observer.collector.retire(dead.usageReader);
     this.#observer.workerLost(lost);
     this.#log.error({ worker: index, lost, err: error }, "a worker died; another takes its place");
