@@ -35,7 +35,12 @@ interface Scripted extends PromptWorld {
 }
 
 /** A model that gives these answers in turn, a number being a status. */
-async function start(t: TestContext, answers: (string | number)[], consumer: JsonObject = {}): Promise<Scripted> {
+async function start(
+  t: TestContext,
+  answers: (string | number)[],
+  consumer: JsonObject = {},
+  more: { model?: JsonObject; target?: JsonObject } = {},
+): Promise<Scripted> {
   const asked: JsonObject[] = [];
   const server = createServer((request, response) => {
     void json(request).then((body) => {
@@ -58,7 +63,14 @@ async function start(t: TestContext, answers: (string | number)[], consumer: Jso
   const price = { input: 1, output: 10 };
   const world = await startPrompts(t, ROUTES, consumer, {
     providers: [{ name: "bilibili", dialect: "openai", nodes: [`http://127.0.0.1:${port}/v1`] }],
-    models: [{ name: "index", targets: [{ provider: "bilibili", model: "index-72b", price }] }],
+    models: [
+      {
+        name: "index",
+        targets: [{ provider: "bilibili", model: "index-72b", price, ...more.target }],
+        ...more.model,
+      },
+      { name: "other", targets: [{ provider: "bilibili", model: "other-7b", price }] },
+    ],
     store: { url: "sqlite:./months.db" },
   });
   return { ...world, asked };
@@ -127,4 +139,34 @@ test("where a limit must never be passed nothing is asked that was not reserved"
   const { post, asked } = await start(t, ["no", '{"stars": 2}'], consumer);
   assert.equal((await post("/v1/default", { text: "fine" })).status, 502);
   assert.equal(asked.length, 1);
+});
+
+test("each time the model is asked counts in the limits of its target", async (t) => {
+  const target = { limits: { rpm: 2 } };
+  const { post, asked, gateway } = await start(t, ["no", "no", '{"stars": 1}'], {}, { target });
+  const answer = await post("/v1/often", { text: "fine" });
+  assert.equal(answer.status, 502);
+  assert.match(await answer.text(), /not JSON/, "the last answer, since nobody may be asked again");
+  assert.equal(asked.length, 2);
+  const metrics = await (await fetch(`${gateway.adminUrl}/metrics`)).text();
+  assert.match(metrics, /^sluice_quota_reserved\{type="target".*kind="requests"\} 0$/m);
+});
+
+test("what was used before a fallback serves is charged to the model that used it, and once", async (t) => {
+  const consumer = { grants: ["index", "other"].map((model) => ({ model, monthly: { tokens: 1_000 } })) };
+  const model = { fallbacks: ["other"], retry: { attempts: 3, on: ["5xx"] } };
+  const { post, asked, gateway } = await start(t, ["no", 503, '{"stars": 2}'], consumer, { model });
+  assert.deepEqual(await (await post("/v1/default", { text: "fine" })).json(), { stars: 2 });
+  assert.equal(asked[2]!["model"], "other-7b");
+  await gateway.waitForEntries(1);
+  const usage = (await (await fetch(`${gateway.adminUrl}/admin/v1/consumers/search/usage`)).json()) as {
+    usage: { model: string; limits: { used: number }[] }[];
+  };
+  assert.deepEqual(
+    usage.usage.map(({ model: name, limits }) => [name, limits[0]!.used]),
+    [
+      ["index", USED],
+      ["other", USED],
+    ],
+  );
 });

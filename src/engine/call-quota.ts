@@ -27,9 +27,12 @@ export class CallQuota {
   readonly #exchange: Exchange;
   readonly #demand: Demand;
   readonly #record: number;
-  #serving: ServingModel;
+  /** The user model that something is reserved for; undefined where that was refused. */
+  #serving: ServingModel | undefined;
   #plan: QuotaPlan | undefined;
-  #amounts: Amounts = { tokens: 0, nanoUsd: 0 };
+  #amounts: Amounts = NOTHING;
+  /** What the entry has of models that served before: it is settled. */
+  #settled: Amounts = NOTHING;
   #poll: NodeJS.Timeout | undefined;
 
   constructor(exchange: Exchange, demand: Demand, serving: ServingModel) {
@@ -47,25 +50,27 @@ export class CallQuota {
 
   /** Reserves for the call. `then` is called at once, or, where this machine must ask others first, in a moment. */
   admit(then: (error: SluiceError | undefined) => void): void {
-    if (isNotPriced(this.#serving, this.#plan)) {
+    const serving = this.#serving!;
+    if (isNotPriced(serving, this.#plan)) {
       then(notPriced());
       return;
     }
-    this.#amounts = this.#estimate(this.#serving, this.#plan);
+    this.#amounts = this.#estimate(serving, this.#plan);
     this.#tryToAdmit(then, sharedNowMs());
   }
 
   /** Reserves anew when a fallback is to serve: its own limits count, and the bill is its own. */
   serveBy(serving: ServingModel): SluiceError | undefined {
-    if (serving.model === this.#serving.model) {
+    if (serving.model === this.#serving?.model) {
       return undefined;
     }
     const { admission } = this.#exchange.services.quotas;
-    admission.settle(this.#record, NOTHING);
-    this.#serving = serving;
+    admission.settle(this.#record, this.#used());
+    this.#settled = amountsOf(this.#exchange.entry);
     this.#plan = this.#planFor(serving);
     this.#amounts = this.#estimate(serving, this.#plan);
     const refusal = admission.admit(this.#record, this.#plan?.buckets ?? [], this.#amounts);
+    this.#serving = refusal === undefined ? serving : undefined;
     return refusal && this.#errorOf(refusal);
   }
 
@@ -79,7 +84,7 @@ export class CallQuota {
     return refusal && this.#errorOf(refusal);
   }
 
-  /** The attempt failed before any content. */
+  /** The attempt failed; what it has used by then stays used. */
   releaseAttempt(): void {
     this.#exchange.services.quotas.admission.releaseAttempt(this.#record);
   }
@@ -87,7 +92,7 @@ export class CallQuota {
   /** Milliseconds until an endpoint has room for the call; 0 for now, Infinity for never. */
   roomWaitMs(endpoint: Endpoint, serving: ServingModel): number {
     const { admission, plans } = this.#exchange.services.quotas;
-    const serves = serving.model === this.#serving.model;
+    const serves = serving.model === this.#serving?.model;
     const plan = serves ? this.#plan : this.#planFor(serving);
     if (lacksPrice(endpoint, serving, plan)) {
       return Infinity;
@@ -102,20 +107,20 @@ export class CallQuota {
   progressed(usage: Usage): void {
     const { entry, services } = this.#exchange;
     entry.tokensSoFar(usage);
-    services.quotas.admission.checkpoint(this.#record, amountsOf(entry));
+    services.quotas.admission.checkpoint(this.#record, this.#used());
   }
 
   /**
-   * The call may go on after an answer: what it has used by then is settled. Where a limit must never be passed it may
-   * not, since only one answer was reserved.
+   * The call may go on after an answer: what it has used by then is settled, and the endpoint is asked as by a request of
+   * its own. Where a limit must never be passed it may not, since only one answer was reserved.
    */
   mayAskAgain(endpoint: Endpoint): boolean {
-    const { entry, services } = this.#exchange;
     if (this.#plan?.mode === "hard" || endpoint.limited.some(({ limits }) => limits.mode === "hard")) {
       return false;
     }
-    services.quotas.admission.checkpoint(this.#record, amountsOf(entry));
-    return true;
+    this.#exchange.services.quotas.admission.checkpoint(this.#record, this.#used());
+    this.releaseAttempt();
+    return this.admitAttempt(endpoint) === undefined;
   }
 
   /** The exchange has ended. @param entry what was used, and what it cost @param hits upstream hits that were made */
@@ -126,7 +131,7 @@ export class CallQuota {
       admission.cancel(this.#record);
       return;
     }
-    admission.settle(this.#record, amountsOf(entry));
+    admission.settle(this.#record, this.#used());
     const { completionTokens } = entry.usage;
     if (completionTokens > 0) {
       this.#plan?.output.learn(completionTokens);
@@ -159,6 +164,12 @@ export class CallQuota {
       clearInterval(this.#poll);
       then(again && this.#errorOf(again));
     }, LEASE_POLL_MS);
+  }
+
+  /** What the entry has of the model that serves now. */
+  #used(): Amounts {
+    const { tokens, nanoUsd } = amountsOf(this.#exchange.entry);
+    return { tokens: tokens - this.#settled.tokens, nanoUsd: nanoUsd - this.#settled.nanoUsd };
   }
 
   #planFor({ model, name }: ServingModel): QuotaPlan | undefined {

@@ -123,6 +123,25 @@ test("an attempt's buckets are let go when it fails, and settled with the reques
   assert.deepEqual([used(table, credential), reserved(table, atOnce), reserved(table, tpm)], [60, 0, 400]);
 });
 
+test("what an attempt has used by its checkpoints stays used when it is let go; the next one is charged the rest", () => {
+  const { admission, table } = desk();
+  const own = (type: "target" | "credential"): PlannedBucket => ({
+    ...planned("monthlyTokens", 5_000),
+    ...bucketKey({ ...consumer, type }, KIND.monthlyTokens, 0),
+  });
+  const [first, second] = [own("target"), own("credential")];
+  const month = planned("monthlyTokens", 5_000);
+  admission.admit(0, [month], { tokens: 400, nanoUsd: 0 });
+  admission.admitAttempt(0, [first]);
+  admission.checkpoint(0, { tokens: 100, nanoUsd: 0 });
+  admission.releaseAttempt(0);
+  assert.deepEqual([used(table, first), reserved(table, first), used(table, month)], [100, 0, 100]);
+  admission.admitAttempt(0, [second]);
+  assert.equal(reserved(table, second), 300);
+  admission.settle(0, { tokens: 250, nanoUsd: 0 });
+  assert.deepEqual([used(table, first), used(table, second), used(table, month)], [100, 150, 250]);
+});
+
 test("a checkpoint settles what has been used so far; the end counts it once", () => {
   const { admission, table } = desk();
   const tpm = planned("tokens", 10_000);
@@ -255,10 +274,10 @@ test("whatever comes in whatever order: no limit is exceeded, nothing stays rese
             open.set(now.record, { tokens: now.tokens, taken: 0 });
           }
         } else if (running !== undefined) {
-          if (now.kind === "attempt" && running.taken === 0) {
+          if (now.kind === "attempt") {
             admission.releaseAttempt(now.record);
             admission.admitAttempt(now.record, attempt);
-          } else if (now.kind === "release" && running.taken === 0) {
+          } else if (now.kind === "release") {
             admission.releaseAttempt(now.record);
           } else if (now.kind === "cancel" && running.taken === 0) {
             admission.cancel(now.record);

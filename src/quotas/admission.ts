@@ -174,7 +174,10 @@ export class Admission {
     }
   }
 
-  /** The attempt failed before any content: its own buckets get back what they hold. Its request has been counted. */
+  /**
+   * The attempt is over: its own buckets get back what is still reserved there. Its request has been counted, and what
+   * checkpoints have settled was used.
+   */
   releaseAttempt(record: number): void {
     const held = this.#reservations;
     if (held.count(record) === held.callCount(record)) {
@@ -184,7 +187,7 @@ export class Admission {
     try {
       this.#journal.keepRecord(record);
       const first = held.callCount(record);
-      this.#settleBuckets(record, first, held.count(record), 0, 0);
+      this.#settleBuckets(record, first, held.count(record), this.#checkpointOf(record));
       held.setCounts(record, first, first);
       this.#journal.forget();
     } finally {
@@ -232,7 +235,7 @@ export class Admission {
     }
     this.table.lock.lock();
     try {
-      this.#settle(record, actual.tokens, actual.nanoUsd);
+      this.#settle(record, actual);
     } finally {
       this.table.lock.unlock();
     }
@@ -254,7 +257,7 @@ export class Admission {
         }
       }
       this.#journal.forget();
-      this.#settle(record, 0, 0);
+      this.#settle(record, { tokens: 0, nanoUsd: 0 });
     } finally {
       this.table.lock.unlock();
     }
@@ -289,15 +292,15 @@ export class Admission {
     return { tokens: held.get(record, HELD.tokensTaken), nanoUsd: held.get(record, HELD.nanoUsdTaken) };
   }
 
-  #settle(record: number, tokens: number, nanoUsd: number): void {
+  #settle(record: number, used: Amounts): void {
     const held = this.#reservations;
     this.#journal.keepRecord(record);
-    this.#settleBuckets(record, 0, held.count(record), tokens, nanoUsd);
+    this.#settleBuckets(record, 0, held.count(record), used);
     held.setHeld(record, 0);
     this.#journal.forget();
   }
 
-  #settleBuckets(record: number, from: number, to: number, tokens: number, nanoUsd: number): void {
+  #settleBuckets(record: number, from: number, to: number, { tokens, nanoUsd }: Amounts): void {
     const held = this.#reservations;
     const moreTokens = tokens - held.get(record, HELD.tokensTaken);
     const moreUsd = nanoUsd - held.get(record, HELD.nanoUsdTaken);
