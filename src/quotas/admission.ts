@@ -273,8 +273,7 @@ export class Admission {
     const held = this.#reservations;
     for (let record = 0; record < held.size; record++) {
       if (held.isHeld(record)) {
-        const { tokens, nanoUsd } = usedBy(record);
-        this.#settle(record, tokens, nanoUsd);
+        this.#settle(record, usedBy(record));
       }
     }
   }
