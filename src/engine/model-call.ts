@@ -6,7 +6,7 @@ import type { Operation, UpstreamError } from "../dialects/contract.ts";
 import type { Usage } from "../dialects/form.ts";
 import { SluiceError, isSluiceError } from "../lib/errors.ts";
 import { readBody, type BodyScan } from "../lib/json-body.ts";
-import { estimateTokensOfBody, PROMPT_MEMBERS } from "../lib/token-estimate.ts";
+import { estimatePrompt, NO_PROMPT, PROMPT_MEMBERS, type PromptEstimate } from "../lib/token-estimate.ts";
 import type { Deadlines } from "../lib/timer.ts";
 import { Attempt } from "./attempt.ts";
 import type { AttemptFailure } from "./attempt-failure.ts";
@@ -57,7 +57,7 @@ export function callModel(exchange: Exchange, operation: Operation, body: Buffer
     const tokens = correctedTokens(
       exchange.services.quotas.correction,
       model,
-      estimateTokensOfBody(scan.body, scan.scan.members),
+      estimatePrompt(scan.body, scan.scan.members),
     );
     exchange.sendJson(200, exchange.dialect.client.encodeTokenCount(tokens));
     return;
@@ -77,7 +77,7 @@ export class ModelCall implements Abortable {
   serving: ServingModel;
   #scan: BodyScan | undefined;
   /** Uncorrected; undefined until somebody asks. */
-  #estimatedTokens: number | undefined;
+  #estimate: PromptEstimate | undefined;
   readonly #first: CompiledModel;
   /** Undefined if nothing limits the call. */
   readonly #quota: CallQuota | undefined;
@@ -136,17 +136,21 @@ export class ModelCall implements Abortable {
     return correctedTokens(correction, this.serving.model, this.#estimateOnce());
   }
 
-  /** The upstream has counted the prompt. Where nothing was estimated there is nothing to compare with. */
+  /**
+   * The upstream has counted the prompt. Where nothing was estimated there is nothing to compare with, and where images or
+   * files were counted it says little about text.
+   */
   learnPromptTokens(reported: number): void {
     const { endpoint, services } = this.exchange;
-    if (this.#estimatedTokens !== undefined && (this.operation === "chat" || this.operation === "completions")) {
-      services.quotas.correction.learn(endpoint!.target.upstreamModelId, this.#estimatedTokens, reported);
+    const estimate = this.#estimate;
+    if (estimate?.mediaTokens === 0 && (this.operation === "chat" || this.operation === "completions")) {
+      services.quotas.correction.learn(endpoint!.target.upstreamModelId, estimate.tokens, reported);
     }
   }
 
-  #estimateOnce(): number {
-    this.#estimatedTokens ??= estimateTokensOfBody(this.scan.body, this.scan.scan.members);
-    return this.#estimatedTokens;
+  #estimateOnce(): PromptEstimate {
+    this.#estimate ??= estimatePrompt(this.scan.body, this.scan.scan.members);
+    return this.#estimate;
   }
 
   /** A stream has begun, so there will be no further attempt: thousands of open streams should not keep their bodies. */
@@ -192,8 +196,8 @@ export class ModelCall implements Abortable {
     if (!isLimited) {
       return undefined;
     }
-    const promptTokens = this.operation === "count_tokens" ? 0 : this.#estimateOnce();
-    const quota = new CallQuota(exchange, new Demand(this.operation, this.scan, promptTokens), this.serving);
+    const prompt = this.operation === "count_tokens" ? NO_PROMPT : this.#estimateOnce();
+    const quota = new CallQuota(exchange, new Demand(this.operation, this.scan, prompt), this.serving);
     exchange.quota = quota;
     return quota;
   }
@@ -246,7 +250,7 @@ export class ModelCall implements Abortable {
     this.#askedAgain += 1;
     this.exchange.entry.keepTokens();
     this.#scan = readBody(bodyOf(this.scan.body), WANTED);
-    this.#estimatedTokens = undefined;
+    this.#estimate = undefined;
     this.#attempt = new Attempt(this, endpoint);
     this.#attempt.start();
     return true;

@@ -1,57 +1,49 @@
 /** Checks JSON against a JSON Schema, and fills its defaults in: the input of a prompt, and the answer of its model. */
-import { z } from "zod";
 import { SluiceError } from "../lib/errors.ts";
-import type { JsonObject, JsonValue } from "../lib/json.ts";
+import { StepsExceededError } from "../lib/linear-pattern.ts";
+import type { ExactJson, ExactObject, JsonObject } from "../lib/json.ts";
+import { type Mistake, type Place, Run, TooMuchWork } from "./json-schema/check.ts";
+import { compileSchema } from "./json-schema/compile.ts";
+import { compileDefaults } from "./json-schema/defaults.ts";
 
-/** Mistakes that one message names. */
-const MAX_NAMED = 5;
-
-/** What is checked against a schema has at most so many values: one that fits no branch of an `anyOf` takes about 6 µs. */
-const MAX_VALUES = 50_000;
+/** The longest that a message repeats of a name in what is checked. */
+const MAX_NAME_LENGTH = 100;
+/** The longest path to a value that a message has. */
+const MAX_PATH_LENGTH = 300;
 
 /** What a check found: the value with defaults, or what is wrong with it and where that begins. */
 export type SchemaResult =
-  | { readonly ok: true; readonly value: JsonValue }
+  | { readonly ok: true; readonly value: ExactJson }
   | { readonly ok: false; readonly message: string; readonly field: string };
 
 /** @param schema a JSON Schema (2020-12) @throws Error that says what of the schema cannot be used */
-export function compileJsonSchema(schema: JsonObject): (value: JsonValue) => SchemaResult {
-  const checker = z.fromJSONSchema(schema);
+export function compileJsonSchema(schema: JsonObject): (value: ExactJson) => SchemaResult {
+  const check = compileSchema(schema);
+  const fill = compileDefaults(schema);
   return (value) => {
-    if (holdsMoreThan(MAX_VALUES, value)) {
-      return { ok: false, message: `(value): more than ${MAX_VALUES} values`, field: "(value)" };
+    const run = new Run();
+    try {
+      const filled = fill(value, run);
+      return check(filled, undefined, run) ? { ok: true, value: filled } : mistakesOf(run);
+    } catch (error) {
+      const isTooMuch = error instanceof TooMuchWork || error instanceof StepsExceededError;
+      if (isTooMuch || error instanceof RangeError) {
+        const message = isTooMuch ? "is too large to be checked" : "nests too deeply to be checked";
+        return { ok: false, message: `(value): ${message}`, field: "(value)" };
+      }
+      throw error;
     }
-    const result = checker.safeParse(value);
-    if (result.success) {
-      return { ok: true, value: result.data as JsonValue };
-    }
-    const { issues } = result.error;
-    const named = issues.slice(0, MAX_NAMED).map(({ path, message }) => `${pathText(path)}: ${message}`);
-    const more = issues.length > MAX_NAMED ? `, and ${issues.length - MAX_NAMED} more` : "";
-    return { ok: false, message: named.join("; ") + more, field: pathText(issues[0]?.path ?? []) };
   };
 }
 
-/** Whether a value, all that it holds counted, is more than so many values. */
-function holdsMoreThan(limit: number, value: JsonValue): boolean {
-  const waiting: (JsonValue | undefined)[] = [value];
-  for (let seen = 1; waiting.length > 0;) {
-    const next = waiting.pop();
-    if (typeof next !== "object" || next === null) {
-      continue;
-    }
-    const inner = Array.isArray(next) ? next : Object.values(next);
-    seen += inner.length;
-    if (seen > limit) {
-      return true;
-    }
-    for (const item of inner) waiting.push(item);
-  }
-  return false;
+function mistakesOf({ mistakes, count }: Run): SchemaResult {
+  const named = mistakes.map(({ place, message }: Mistake) => `${pathText(place)}: ${message}`).join("; ");
+  const more = count > mistakes.length ? `, and ${count - mistakes.length} more` : "";
+  return { ok: false, message: named + more, field: pathText(mistakes[0]?.place) };
 }
 
 /** Returns the input with defaults. @throws SluiceError `invalid_request` whose `param` is the first field at fault */
-export type InputCheck = (input: JsonObject) => JsonObject;
+export type InputCheck = (input: ExactObject) => ExactObject;
 
 /** @param schema a JSON Schema (2020-12) of an object @throws Error that says what of the schema cannot be used */
 export function compileInputSchema(schema: JsonObject): InputCheck {
@@ -59,7 +51,7 @@ export function compileInputSchema(schema: JsonObject): InputCheck {
   return (input) => {
     const result = check(input);
     if (result.ok) {
-      return result.value as JsonObject;
+      return result.value as ExactObject;
     }
     throw new SluiceError("invalid_request", `The input is not what this route takes. ${result.message}`, {
       param: result.field.replace(/^\(value\)$/, "(input)"),
@@ -68,7 +60,11 @@ export function compileInputSchema(schema: JsonObject): InputCheck {
 }
 
 /** `texts[0].title`; the whole value is `(value)`. */
-function pathText(path: readonly PropertyKey[]): string {
-  const text = path.map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`)).join("");
-  return text === "" ? "(value)" : text.replace(/^\./, "");
+function pathText(place: Place): string {
+  const parts: string[] = [];
+  for (let at = place; at !== undefined; at = at.parent) {
+    parts.push(typeof at.key === "number" ? `[${at.key}]` : `.${at.key.slice(0, MAX_NAME_LENGTH)}`);
+  }
+  const text = parts.toReversed().join("").replace(/^\./, "");
+  return text.slice(0, MAX_PATH_LENGTH) || "(value)";
 }
