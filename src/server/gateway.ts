@@ -51,6 +51,8 @@ export interface GatewayObserver {
 
 const FIRST_RESTART_MS = 10;
 const LONGEST_RESTART_MS = 5_000;
+/** More deaths in a row than this are no accident. */
+const DEATHS_TO_NAME = 3;
 
 export class Gateway {
   readonly #start: LoaderStart;
@@ -350,8 +352,12 @@ export class Gateway {
     await this.#quotas.recover(index, dead);
     const lost = this.#observer.collector.retire(dead.usageReader);
     this.#observer.workerLost(lost);
-    this.#log.error({ worker: index, lost, err: error }, "a worker died; another takes its place");
     const delayMs = Math.min(LONGEST_RESTART_MS, FIRST_RESTART_MS * 2 ** restarts);
+    const what =
+      restarts > DEATHS_TO_NAME
+        ? `a worker died soon after its start, ${restarts} times in a row; the next try is in ${delayMs} ms`
+        : "a worker died; another takes its place";
+    this.#log.error({ worker: index, lost, err: error }, what);
     setTimeout(() => {
       if (this.#stopping) {
         return;
@@ -365,6 +371,10 @@ export class Gateway {
           this.#log.info({ worker: index }, "the replaced worker serves");
         })
         .catch((cause: unknown) => {
+          if (!worker.alive) {
+            // its end is told where another takes its place
+            return;
+          }
           this.#log.error({ worker: index, err: cause }, "the replaced worker cannot serve; another is tried");
           void worker.terminate();
         });
