@@ -7,6 +7,7 @@ import type { Usage } from "../dialects/form.ts";
 import { SluiceError, isSluiceError } from "../lib/errors.ts";
 import { readBody, type BodyScan } from "../lib/json-body.ts";
 import { estimatePrompt, NO_PROMPT, PROMPT_MEMBERS, type PromptEstimate } from "../lib/token-estimate.ts";
+import { sharedNowMs } from "../lib/shared-clock.ts";
 import type { Deadlines } from "../lib/timer.ts";
 import { Attempt } from "./attempt.ts";
 import { whatRests, type AttemptFailure } from "./attempt-failure.ts";
@@ -351,7 +352,7 @@ export class ModelCall implements Abortable {
   #learn(endpoint: Endpoint, failure: AttemptFailure): void {
     const { nodeId } = endpoint;
     const { cooldowns } = this.exchange.services;
-    const now = Date.now();
+    const now = sharedNowMs();
     // what was under way when the node was sent to rest tells nothing new
     const counts = failure.blamesNode && cooldowns.restsUntil(nodeId) <= now;
     const restingId = whatRests(endpoint, failure);
