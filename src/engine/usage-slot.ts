@@ -26,6 +26,26 @@ const NOTHING: Usage = {
   reasoningTokens: 0,
 };
 
+/** More than any model reads or writes at once; what is said beyond is a mistake, and sums must stay exact. */
+const MOST_TOKENS = 1_000_000_000;
+
+/** Vendors' counts as whole numbers that can be summed up, whatever they say. */
+function countable(usage: Usage): Usage {
+  const { promptTokens, cachedTokens, cacheWriteTokens, completionTokens, reasoningTokens } = usage;
+  return {
+    ...usage,
+    promptTokens: whole(promptTokens),
+    cachedTokens: whole(cachedTokens),
+    cacheWriteTokens: whole(cacheWriteTokens),
+    completionTokens: whole(completionTokens),
+    reasoningTokens: whole(reasoningTokens),
+  };
+}
+
+function whole(count: number): number {
+  return count > 0 ? Math.min(MOST_TOKENS, Math.ceil(count)) : 0;
+}
+
 function sumOf(one: Usage, other: Usage): Usage {
   return {
     promptTokens: one.promptTokens + other.promptTokens,
@@ -138,7 +158,8 @@ export class UsageSlot {
   }
 
   /** Records the tokens of a stream that goes on, and what they cost: what is known of it should its worker die. */
-  tokensSoFar(latest: Usage): void {
+  tokensSoFar(reported: Usage): void {
+    const latest = countable(reported);
     const usage = this.#before === NOTHING ? latest : sumOf(this.#before, latest);
     this.#usage = usage;
     this.#setNumber(NUMBER_FIELD.promptTokens, usage.promptTokens);
