@@ -20,6 +20,7 @@ function saying(path: string, options: JsonObject): JsonObject {
 
 const TEXT = saying("/v1/text", { output: "text" });
 const JSON_ROUTE = saying("/v1/json", { output: "json", outputSchema: RATING, repairs: 0 });
+const ANY_JSON = saying("/v1/any-json", { output: "json" });
 
 test("output: text is the model's words as they are, and says how they ended", async (t) => {
   const { post, gateway } = await startPrompts(t, [TEXT]);
@@ -53,12 +54,14 @@ test("output: text is streamed as pieces of text to who accepts an event stream"
 });
 
 test("output: json is the checked value; what does not pass is a 502 that says why, and its tokens count", async (t) => {
-  const { post, engine, gateway } = await startPrompts(t, [JSON_ROUTE]);
+  const { post, engine, gateway } = await startPrompts(t, [JSON_ROUTE, ANY_JSON]);
   for (const say of ['{"stars": 4}', '```json\n{"stars":4}\n```']) {
     const answer = await post("/v1/json", { say });
     assert.equal(answer.headers.get("content-type"), "application/json");
     assert.deepEqual(await answer.json(), { stars: 4, note: "" });
   }
+  const exact = await post("/v1/any-json", { say: '{"id": 9007199254740993, "texts": []}' });
+  assert.equal(await exact.text(), '{"id":9007199254740993,"texts":[]}', "an id of 64 bits stays what it is");
   const cases: [say: string, finish: string, message: RegExp][] = [
     ["Four stars!", "stop", /not JSON/],
     ['{"stars": 9}', "stop", /stars/],
@@ -70,14 +73,14 @@ test("output: json is the checked value; what does not pass is a 502 that says w
     assert.equal(answer.status, 502, say);
     assert.match(await answer.text(), message);
   }
-  assert.equal(engine.stats().hits, 6, "an answer that does not fit is no failure of the node: nothing is retried");
-  const entries = await gateway.waitForEntries(6);
-  assert.deepEqual(new Set(entries.slice(2).map(({ error }) => error)), new Set(["upstream_invalid_answer"]));
+  assert.equal(engine.stats().hits, 7, "an answer that does not fit is no failure of the node: nothing is retried");
+  const entries = await gateway.waitForEntries(7);
+  assert.deepEqual(new Set(entries.slice(3).map(({ error }) => error)), new Set(["upstream_invalid_answer"]));
   assert.ok(entries.every(({ completionTokens }) => completionTokens > 0));
   const streamed = await post("/v1/json", { say: "{}" }, { accept: "text/event-stream" });
   assert.equal(streamed.status, 400);
   assert.equal((await post("/v1/json?stream=true", { say: "{}" })).status, 400);
-  assert.equal(engine.stats().hits, 6);
+  assert.equal(engine.stats().hits, 7);
 });
 
 test("a stream of text that breaks says so as its last event; a client that leaves is recorded", async (t) => {

@@ -100,7 +100,8 @@ test("input that does not satisfy the route's schema is a 400 that names the fie
     [{}, "texts"],
     [{ texts: ["a", 7] }, "texts[1]"],
     [{ texts: [] }, "texts"],
-    [{ texts: ["a"], colour: "red" }, "(input)"],
+    [{ texts: ["a"], colour: "red" }, "colour"],
+    [{ texts: ["a"], audience: ["x"] }, "audience"],
     [{ texts: ["a"], audience: `${"a".repeat(100_000)}!` }, "audience"],
     [{ texts: ["a"], audience: `${"a".repeat(1_000_000)}!` }, "(input)"],
   ];
@@ -115,6 +116,48 @@ test("input that does not satisfy the route's schema is a 400 that names the fie
     role: "system",
     content: "You sum up for friends.",
   });
+});
+
+test("a schema holds in full: without a type, for names it only requires, beside a reference", async (t) => {
+  const route = (path: string, input: JsonObject): JsonObject => {
+    const changed = structuredClone(PROMPT_ROUTE);
+    const options = (changed["middlewares"] as JsonObject[])[0]!["options"] as JsonObject;
+    options["input"] = input;
+    return { ...changed, path };
+  };
+  const { post } = await start(t, [
+    route("/v1/untyped", { required: ["texts"], properties: { texts: { type: "array" } } }),
+    route("/v1/only-required", { type: "object", required: ["user"] }),
+    route("/v1/reference", { $defs: { all: { type: "object" } }, $ref: "#/$defs/all", maxProperties: 1 }),
+    route("/v1/both", { properties: { a: { default: 1 } }, allOf: [{ properties: { a: { default: 2 } } }] }),
+  ]);
+  const cases: [path: string, body: JsonObject, status: number][] = [
+    ["/v1/untyped", { texts: "no list" }, 400],
+    ["/v1/untyped", { texts: ["a"] }, 200],
+    ["/v1/only-required", { texts: [] }, 400],
+    ["/v1/only-required", { texts: [], user: "ann" }, 200],
+    ["/v1/reference", { texts: [], user: "ann" }, 400],
+    ["/v1/both", { texts: [] }, 200],
+  ];
+  for (const [path, body, status] of cases) {
+    const answer = await post(path, body);
+    assert.equal(answer.status, status, `${path} ${JSON.stringify(body)}: ${await answer.text()}`);
+  }
+});
+
+test("an id of 64 bits is in the prompt as it was sent; a long list of unknown names is not sent back", async (t) => {
+  const echo = structuredClone(PROMPT_ROUTE);
+  const options = (echo["middlewares"] as JsonObject[])[0]!["options"] as JsonObject;
+  options["defaults"] = {};
+  options["messages"] = [{ role: "user", content: "{{ .id }} {{ jsonify .list }}" }];
+  options["input"] = { properties: { id: { type: "integer" }, list: {} }, additionalProperties: false };
+  const { post, lastRequest } = await start(t, [echo]);
+  await post("/v1/summaries", '{"id":9007199254740993,"list":[-9007199254740993]}');
+  assert.deepEqual(lastRequest()["messages"], [{ role: "user", content: "9007199254740993 [-9007199254740993]" }]);
+  const names = Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`${"x".repeat(200)}${index}`, 1]));
+  const refused = await post("/v1/summaries", names);
+  assert.equal(refused.status, 400);
+  assert.ok((await refused.text()).length < 2_000);
 });
 
 test("who accepts an event stream gets one, as does who asks for it in the query, which decides", async (t) => {

@@ -3,9 +3,9 @@ import type { StreamEncoder } from "../dialects/contract.ts";
 import type { ChatAnswer, ChatEvent, ContentPart } from "../dialects/form.ts";
 import type { PromptOutput } from "../filters/contract.ts";
 import { SluiceError } from "../lib/errors.ts";
-import type { JsonValue } from "../lib/json.ts";
+import type { ExactJson, JsonValue } from "../lib/json.ts";
 import { readBody } from "../lib/json-body.ts";
-import { parseJson } from "../lib/json-parse.ts";
+import { parseExactJson, stringifyExactJson } from "../lib/json-parse.ts";
 import { setMembers, splice } from "../lib/json-splice.ts";
 
 /** What the client gets: a body with its headers (names and values, alternating), or why there is none. */
@@ -64,15 +64,15 @@ function jsonOf({ choices }: ChatAnswer, { check, repairs }: Extract<PromptOutpu
     return unusable("the model refused");
   }
   const text = spoken(choice?.content ?? []).trim();
-  let value: JsonValue;
+  let value: ExactJson;
   try {
-    value = parseJson(withoutFence(text));
+    value = parseExactJson(withoutFence(text));
   } catch {
     return unusable("it is not JSON", again("it is not JSON", text, repairs));
   }
-  const result = check?.(value) ?? { ok: true, value };
+  const result = check?.(value) ?? ({ ok: true, value } as const);
   return result.ok
-    ? { headers: ["content-type", "application/json"], body: JSON.stringify(result.value) }
+    ? { headers: ["content-type", "application/json"], body: stringifyExactJson(result.value) }
     : unusable(`it is not what the route promises: ${result.message}`, again(result.message, text, repairs));
 }
 

@@ -4,7 +4,7 @@ import { parseTemplateReference } from "../config/template-reference.ts";
 import type { RequestFilter } from "../filters/contract.ts";
 import { SluiceError } from "../lib/errors.ts";
 import { readBody } from "../lib/json-body.ts";
-import type { JsonObject, JsonValue } from "../lib/json.ts";
+import type { ExactObject } from "../lib/json.ts";
 import type { Exchange } from "./exchange.ts";
 import { compilePrompts, renderInput, type PromptRoute } from "./prompt-route.ts";
 
@@ -57,15 +57,16 @@ export function renderNamed(exchange: Exchange, { byName, required }: NamedPromp
     const message = "There is no template of this name on this route.";
     throw new SluiceError("invalid_request", message, { param });
   }
-  const input = inMessages === undefined ? valuesBeside(scan.value()) : propertiesOf(scan.get("properties"));
+  const whole = scan.exact();
+  const input = inMessages === undefined ? valuesBeside(whole) : propertiesOf(whole);
   return renderInput(exchange, prompts, input, scan.get("stream") === true);
 }
 
-function valuesBeside(body: JsonObject): JsonObject {
+function valuesBeside(body: ExactObject): ExactObject {
   return Object.fromEntries(Object.entries(body).filter(([name]) => !OWN_MEMBERS.has(name)));
 }
 
-function propertiesOf(properties: JsonValue | undefined): JsonObject {
+function propertiesOf({ properties }: ExactObject): ExactObject {
   if (properties === undefined || properties === null) {
     return {};
   }

@@ -4,7 +4,7 @@ import type { Sticky } from "../config/sticky.ts";
 import type { PromptHook, PromptReference, RequestFilter } from "../filters/contract.ts";
 import { SluiceError } from "../lib/errors.ts";
 import { readBody } from "../lib/json-body.ts";
-import type { JsonObject } from "../lib/json.ts";
+import type { ExactObject } from "../lib/json.ts";
 import { answerFormOf, type AnswerForm } from "./answer-form.ts";
 import type { Exchange } from "./exchange.ts";
 import { pickByWeight, promptVariants } from "./prompt-variants.ts";
@@ -66,11 +66,11 @@ export function compilePrompts(
 
 /** The chat request that the client's JSON becomes. @throws SluiceError for the caller's mistakes */
 export function renderPrompt(exchange: Exchange, route: PromptRoute, body: Buffer): Buffer {
-  return renderInput(exchange, route, readBody(body, []).value(), wantsStream(exchange));
+  return renderInput(exchange, route, readBody(body, []).exact(), wantsStream(exchange));
 }
 
 /** The chat request of one of these prompts. @throws SluiceError for the caller's mistakes */
-export function renderInput(exchange: Exchange, route: PromptRoute, input: JsonObject, isStream: boolean): Buffer {
+export function renderInput(exchange: Exchange, route: PromptRoute, input: ExactObject, isStream: boolean): Buffer {
   const { model, render, output, answerForm, templateId } = pickVariant(exchange, route, input);
   exchange.entry.template(templateId);
   if (isStream && output.kind === "json") {
@@ -82,7 +82,7 @@ export function renderInput(exchange: Exchange, route: PromptRoute, input: JsonO
   return Buffer.from(JSON.stringify(isStream ? { ...request, stream: true } : request));
 }
 
-function pickVariant(exchange: Exchange, { variants, sticky }: PromptRoute, input: JsonObject): PromptVariant {
+function pickVariant(exchange: Exchange, { variants, sticky }: PromptRoute, input: ExactObject): PromptVariant {
   const caller = sticky && variants.length > 1 ? callerOf(sticky, exchange, input) : undefined;
   return caller === undefined ? pickByWeight(variants, Math.random()) : pickByCaller(variants, caller);
 }

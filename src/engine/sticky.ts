@@ -4,7 +4,7 @@
  */
 import { hash } from "node:crypto";
 import type { Sticky } from "../config/sticky.ts";
-import type { JsonObject, JsonValue } from "../lib/json.ts";
+import type { ExactJson, ExactObject } from "../lib/json.ts";
 import type { Exchange } from "./exchange.ts";
 
 /** One of several that share callers. */
@@ -18,7 +18,7 @@ export interface SharedItem {
 const HASH_BYTES = 6;
 
 /** What the caller is known by; undefined if the request does not say. */
-export function callerOf(sticky: Sticky, exchange: Exchange, input: JsonObject): string | undefined {
+export function callerOf(sticky: Sticky, exchange: Exchange, input: ExactObject): string | undefined {
   const { caller, services, headers } = exchange;
   switch (sticky.by) {
     case "consumer":
@@ -28,7 +28,7 @@ export function callerOf(sticky: Sticky, exchange: Exchange, input: JsonObject):
     case "header":
       return String(headers[sticky.name] ?? "") || undefined;
     case "input":
-      return textOf(sticky.path.reduce<JsonValue | undefined>(memberOf, input));
+      return textOf(sticky.path.reduce<ExactJson | undefined>(memberOf, input));
   }
 }
 
@@ -52,12 +52,12 @@ export function pickByCaller<Item extends SharedItem>(items: readonly Item[], ca
   return best;
 }
 
-function memberOf(value: JsonValue | undefined, name: string): JsonValue | undefined {
+function memberOf(value: ExactJson | undefined, name: string): ExactJson | undefined {
   return typeof value === "object" && value !== null && Object.hasOwn(value, name)
-    ? (value as JsonObject)[name]
+    ? (value as ExactObject)[name]
     : undefined;
 }
 
-function textOf(value: JsonValue | undefined): string | undefined {
+function textOf(value: ExactJson | undefined): string | undefined {
   return value === undefined || value === null || typeof value === "object" ? undefined : String(value) || undefined;
 }

@@ -7,7 +7,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { ZodType } from "zod";
 import type { Operation } from "../dialects/contract.ts";
 import type { ChatAnswer, ChatEvent, ChatRequest, DialectName } from "../dialects/form.ts";
-import type { JsonObject, JsonValue } from "../lib/json.ts";
+import type { ExactJson, ExactObject, JsonObject } from "../lib/json.ts";
 
 /** What a request filter sees of a client's request. */
 export interface RequestView {
@@ -70,7 +70,7 @@ export interface PromptHook {
   readonly provider?: string;
   readonly model: string;
   /** The request in OpenAI's form, without `model`. @throws SluiceError for the caller's mistakes */
-  readonly render: (input: JsonObject) => JsonObject;
+  readonly render: (input: ExactObject) => JsonObject;
   readonly output: PromptOutput;
   /** What there is to say of it to those who call. */
   readonly shape: PromptShape;
@@ -91,14 +91,14 @@ export type PromptOutput =
   | { readonly kind: "full" | "text" }
   | {
       readonly kind: "json";
-      readonly check?: (value: JsonValue) => OutputCheck;
+      readonly check?: (value: ExactJson) => OutputCheck;
       /** So often may the model be told what is wrong with its answer. */
       readonly repairs: number;
     };
 
 /** The value with defaults, or what is wrong with it. */
 export type OutputCheck =
-  | { readonly ok: true; readonly value: JsonValue }
+  | { readonly ok: true; readonly value: ExactJson }
   | { readonly ok: false; readonly message: string };
 
 /** Handles one stream: called for each event, passes on what should go further. */

@@ -4,8 +4,8 @@
  */
 import { isAscii } from "node:buffer";
 import { SluiceError } from "./errors.ts";
-import type { JsonObject, JsonValue } from "./json.ts";
-import { parseJson, parseWithEscapedKeys } from "./json-parse.ts";
+import type { ExactObject, JsonObject, JsonValue } from "./json.ts";
+import { parseExactJson, parseJson, parseWithEscapedKeys } from "./json-parse.ts";
 import { JsonSyntaxError } from "./json-scan-plain.ts";
 import { positionOf, scanObject } from "./json-scan.ts";
 import type { MemberSpan, ObjectScan } from "./json-scan.ts";
@@ -46,11 +46,20 @@ export class BodyScan {
     return this.#value;
   }
 
+  /** The whole object, parsed anew, with integers as they are: those that a number cannot hold are bigints. */
+  exact(): ExactObject {
+    return parseExactJson(this.#text()) as ExactObject;
+  }
+
   /** The whole object, parsed anew: the caller's own to change. */
   parse(): JsonObject {
-    const text = this.body.toString(isAscii(this.body) ? "latin1" : "utf8");
+    const text = this.#text();
     if (this.scan.hasEscapedKey) return parseWithEscapedKeys(text) as JsonObject;
     return JSON.parse(text) as JsonObject;
+  }
+
+  #text(): string {
+    return this.body.toString(isAscii(this.body) ? "latin1" : "utf8");
   }
 }
 

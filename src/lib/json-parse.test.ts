@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { JsonValue } from "./json.ts";
-import { parseJson, parseWithEscapedKeys } from "./json-parse.ts";
+import { parseExactJson, parseJson, parseWithEscapedKeys, stringifyExactJson } from "./json-parse.ts";
 
 /** Makes V8 guess keys that begin with a backslash, as another client's request could. */
 function spoil(): void {
@@ -93,4 +93,18 @@ test("bounds the depth where it recurses", () => {
   assert.ok(parseJson(nested(1000)));
   assert.throws(() => parseJson(nested(1001)), /nests deeper than 1000/);
   assert.throws(() => parseJson(nested(100_000)), /nests deeper than 1000/);
+});
+
+test("parseExactJson keeps integers that a number cannot hold, and they go out as they came in", () => {
+  const text =
+    '{"id":9007199254740993,"list":[-9223372036854775808,9007199254740991,1.5,1e21],"\\u0061":"1234567890123456789"}';
+  const value = parseExactJson(text);
+  assert.deepEqual(value, {
+    id: 9_007_199_254_740_993n,
+    list: [-(2n ** 63n), 9_007_199_254_740_991, 1.5, 1e21],
+    a: "1234567890123456789",
+  });
+  assert.equal(stringifyExactJson(value), text.replace("\\u0061", "a").replace("1e21", "1e+21"));
+  assert.deepEqual(parseExactJson('{"a":[1,"x",null]}'), { a: [1, "x", null] });
+  assert.throws(() => parseExactJson('{"id":9007199254740993,}'), SyntaxError);
 });

@@ -7,7 +7,7 @@
  * (nodejs/node#63785). In a gateway one client could so change what others say. So a text with escaped keys
  * is never handed to JSON.parse as it is.
  */
-import type { JsonObject, JsonValue } from "./json.ts";
+import type { ExactJson, ExactObject, JsonValue } from "./json.ts";
 import { MAX_DEPTH } from "./json-scan-plain.ts";
 
 const QUOTE = 34;
@@ -34,7 +34,43 @@ export function parseJson(text: string): JsonValue {
 export function parseWithEscapedKeys(text: string): JsonValue {
   // refuses what is malformed; what it returns may have wrong keys
   JSON.parse(text);
-  return new ValidTextReader(text).value(1);
+  return new ValidTextReader(text, parsedLeaf).value(1) as JsonValue;
+}
+
+/** At least so many digits has an integer that a number cannot hold. */
+const LONG_NUMBER = /\d{16}/;
+
+/**
+ * `parseJson`, but integers that a number cannot hold are bigints: an id of 64 bits comes out as it went in.
+ * @throws SyntaxError as `parseJson`, and for long numbers in a text that nests deeper than MAX_DEPTH
+ */
+export function parseExactJson(text: string): ExactJson {
+  if (!LONG_NUMBER.test(text)) {
+    return parseJson(text);
+  }
+  JSON.parse(text);
+  return new ValidTextReader(text, exactLeaf).value(1);
+}
+
+/** What `parseExactJson` returns, as JSON. */
+export function stringifyExactJson(value: ExactJson): string {
+  return JSON.stringify(value, (_, member: unknown) =>
+    typeof member === "bigint" ? rawJSON(member.toString()) : member,
+  );
+}
+
+// ECMAScript has it since 2025; TypeScript's libraries do not yet
+const { rawJSON } = JSON as unknown as { rawJSON: (text: string) => unknown };
+
+/** Without keys, JSON.parse has nothing to guess. */
+function parsedLeaf(text: string): ExactJson {
+  return JSON.parse(text) as JsonValue;
+}
+
+function exactLeaf(text: string): ExactJson {
+  const value = JSON.parse(text) as JsonValue;
+  const isLost = typeof value === "number" && !Number.isSafeInteger(value);
+  return isLost && /^-?\d+$/.test(text) ? BigInt(text) : value;
 }
 
 /**
@@ -76,13 +112,15 @@ function isSpace(code: number): boolean {
 /** Reads a text that is known to be valid, so it only has to tell kinds of values apart. */
 class ValidTextReader {
   readonly #text: string;
+  readonly #parseLeaf: (text: string) => ExactJson;
   #at = 0;
 
-  constructor(text: string) {
+  constructor(text: string, parseLeaf: (text: string) => ExactJson) {
     this.#text = text;
+    this.#parseLeaf = parseLeaf;
   }
 
-  value(depth: number): JsonValue {
+  value(depth: number): ExactJson {
     switch (this.#next()) {
       case OPEN_BRACE:
         return this.#object(depth);
@@ -108,9 +146,9 @@ class ValidTextReader {
     return code !== closer;
   }
 
-  #object(depth: number): JsonObject {
+  #object(depth: number): ExactObject {
     checkDepth(depth);
-    const object: JsonObject = {};
+    const object: ExactObject = {};
     this.#at++;
     if (this.#next() === CLOSE_BRACE) {
       this.#at++;
@@ -131,9 +169,9 @@ class ValidTextReader {
     return object;
   }
 
-  #array(depth: number): JsonValue[] {
+  #array(depth: number): ExactJson[] {
     checkDepth(depth);
-    const array: JsonValue[] = [];
+    const array: ExactJson[] = [];
     this.#at++;
     if (this.#next() === CLOSE_BRACKET) {
       this.#at++;
@@ -148,15 +186,14 @@ class ValidTextReader {
     return this.#leaf(stringEnd(this.#text, this.#at + 1)) as string;
   }
 
-  #scalar(): JsonValue {
+  #scalar(): ExactJson {
     let end = this.#at;
     while (end < this.#text.length && !endsScalar(this.#text.charCodeAt(end))) end++;
     return this.#leaf(end);
   }
 
-  /** Without keys, JSON.parse has nothing to guess. */
-  #leaf(end: number): JsonValue {
-    const value = JSON.parse(this.#text.slice(this.#at, end)) as JsonValue;
+  #leaf(end: number): ExactJson {
+    const value = this.#parseLeaf(this.#text.slice(this.#at, end));
     this.#at = end;
     return value;
   }

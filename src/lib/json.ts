@@ -5,3 +5,11 @@ export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObj
 export interface JsonObject {
   [key: string]: JsonValue | undefined;
 }
+
+/** JSON with exact integers: those that a number cannot hold are bigints. */
+export type ExactJson = string | number | bigint | boolean | null | ExactJson[] | ExactObject;
+
+/** A JSON object with exact integers. */
+export interface ExactObject {
+  [key: string]: ExactJson | undefined;
+}

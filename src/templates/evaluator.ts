@@ -62,12 +62,11 @@ export class Evaluator {
   fail(message: string, limit?: LimitName): never {
     const { name, source } = this.program;
     const { line, column } = locate(source, this.node?.at ?? 0);
-    const place =
-      this.node === undefined
-        ? name
-        : `${name}:${line}:${column}: executing ${quote(this.templateName)} at <${nodeText(this.node)}>`;
-    const details = { templateName: name, line, column, ...(limit === undefined ? {} : { limit }) };
-    throw new TemplateError("invalid_request", `template: ${place}: ${message}`, details);
+    const place = this.node === undefined ? name : `${name}:${line}:${column}`;
+    const node = this.node === undefined ? "" : `executing ${quote(this.templateName)} at <${nodeText(this.node)}>: `;
+    const withoutSource = `template: ${place}: ${message}`;
+    const details = { templateName: name, line, column, withoutSource, ...(limit === undefined ? {} : { limit }) };
+    throw new TemplateError("invalid_request", `template: ${place}: ${node}${message}`, details);
   }
 
   /** The value of a pipeline, which declares or sets the pipeline's variables. */

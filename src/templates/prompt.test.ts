@@ -27,3 +27,15 @@ test("the variables of all messages, once each", () => {
   const messages = [user("{{ .b }} {{ .a }}"), user("{{ .b }}")];
   assert.deepEqual(compilePrompt({ name: "p", messages }).variables, ["a", "b"]);
 });
+
+test("an error shows the place in the template, and nothing of what it says", () => {
+  const cases: [content: string, message: RegExp][] = [
+    ['{{ if eq .n "a secret" }}x{{ end }}', /^template: p:1:6: error calling eq: incompatible types/],
+    ["Never say so.\n{{ .missing }}", /^template: p:2:3: map has no entry for key "missing"$/],
+    ['{{ template "secret" . }}{{ define "secret" }}{{ .n.x }}{{ end }}', /^template: p:1:51: can't evaluate field x/],
+  ];
+  for (const [content, message] of cases) {
+    const { messages } = compilePrompt({ name: "p", messages: [user(content)] });
+    assert.throws(() => messages({ n: 7 }), { name: "SluiceError", code: "invalid_request", message });
+  }
+});

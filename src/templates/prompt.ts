@@ -1,9 +1,11 @@
 /** A prompt: messages whose contents are templates, and the parameters that go with them. Makes chat requests of plain data. */
-import type { JsonObject } from "../lib/json.ts";
+import type { ExactObject, JsonObject } from "../lib/json.ts";
 import { SluiceError } from "../lib/errors.ts";
 import { compileInputSchema } from "./input-schema.ts";
 import { compileSimpleTemplate } from "./simple-template.ts";
-import { compileTemplate } from "./template.ts";
+import type { RenderLimits } from "./meter.ts";
+import { TemplateError } from "./template-error.ts";
+import { compileTemplate, type Template } from "./template.ts";
 import type { MissingKey } from "./evaluator.ts";
 
 /** All messages of a prompt together. */
@@ -32,13 +34,13 @@ export interface PromptSource {
 export interface Prompt {
   /**
    * The request for these data, in OpenAI's form and without `model`.
-   * @throws TemplateError `invalid_request` where the data lack something, or a limit is exceeded
+   * @throws SluiceError `invalid_request` where the data lack something, or a limit is exceeded
    */
-  readonly render: (input: JsonObject) => JsonObject;
+  readonly render: (input: ExactObject) => JsonObject;
   /** Names of the input that the templates mention, sorted. */
   readonly variables: readonly string[];
   /** Only the messages. @throws as `render` */
-  readonly messages: (input: JsonObject) => RenderedMessage[];
+  readonly messages: (input: ExactObject) => RenderedMessage[];
 }
 
 /** A message whose text is ready. */
@@ -61,12 +63,12 @@ export function compilePrompt(source: PromptSource): Prompt {
   }));
   const moving = messages.filter(({ content }) => content.includes("{{")).length;
   const maxSteps = Math.max(MIN_MESSAGE_STEPS, Math.floor(MAX_PROMPT_STEPS / Math.max(1, moving)));
-  const render = (input: JsonObject): RenderedMessage[] => {
+  const render = (input: ExactObject): RenderedMessage[] => {
     const given = defaults === undefined ? input : { ...defaults, ...input };
     const data = check === undefined ? given : check(given);
     let room = MAX_PROMPT_CHARACTERS;
     return templates.map(({ role, template }) => {
-      const content = template.render(data, { maxSteps });
+      const content = renderedText(template, data, { maxSteps });
       room -= content.length;
       // the limit on what one template may write is generous; what is beyond this no model reads
       if (room < 0) {
@@ -80,4 +82,13 @@ export function compilePrompt(source: PromptSource): Prompt {
     messages: render,
     render: (input) => ({ ...parameters, messages: render(input).map((message) => ({ ...message })) }),
   };
+}
+
+/** The caller learns what is wrong and where, and nothing of what the prompt says. */
+function renderedText(template: Template, data: ExactObject, limits: RenderLimits): string {
+  try {
+    return template.render(data, limits);
+  } catch (error) {
+    throw error instanceof TemplateError ? new SluiceError(error.code, error.withoutSource) : error;
+  }
 }

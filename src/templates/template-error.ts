@@ -14,6 +14,8 @@ export interface TemplateErrorDetails {
   readonly column: number;
   /** Set when the rendering was stopped because of a limit. */
   readonly limit?: LimitName;
+  /** The message without any of the template's text, where it has some. */
+  readonly withoutSource?: string;
 }
 
 /**
@@ -25,6 +27,8 @@ export class TemplateError extends SluiceError {
   readonly line: number;
   readonly column: number;
   readonly limit: LimitName | undefined;
+  /** The message for those who send the data: it shows nothing of the template but the place. */
+  readonly withoutSource: string;
 
   constructor(code: "invalid_configuration" | "invalid_request", message: string, details: TemplateErrorDetails) {
     super(code, message);
@@ -32,6 +36,7 @@ export class TemplateError extends SluiceError {
     this.line = details.line;
     this.column = details.column;
     this.limit = details.limit;
+    this.withoutSource = details.withoutSource ?? message;
   }
 }
 
