@@ -296,7 +296,7 @@ function compileRoute(
     chat: filters.flatMap((filter) => filter.chat?.bind(filter) ?? []),
     answerHead: filters.flatMap((filter) => filter.answerHead?.bind(filter) ?? []),
     namedPrompts: namedPromptsOf(filters, snapshot, services),
-    prompt: promptOf(filters, config, snapshot, services),
+    prompt: promptOf(filters, snapshot, services),
     maxBodyBytes: filters.reduce((limit, filter) => filter.maxBodyBytes ?? limit, snapshot.server.maxBodyBytes),
   });
 }

@@ -1,11 +1,12 @@
 /** Routes behind which a prompt stands: the client's plain JSON becomes a chat request, and then is one like any other. */
-import type { ModelConfig, RouteConfig, Snapshot } from "../config/snapshot.ts";
+import type { ModelConfig, Snapshot } from "../config/snapshot.ts";
 import type { PromptHook, PromptReference, RequestFilter } from "../filters/contract.ts";
 import { SluiceError } from "../lib/errors.ts";
 import { readBody } from "../lib/json-body.ts";
 import type { ExactObject } from "../lib/json.ts";
 import { answerFormOf, type AnswerForm } from "./answer-form.ts";
 import type { Exchange } from "./exchange.ts";
+import { grantedModel } from "./granted-model.ts";
 import { pickByWeight, promptVariants } from "./prompt-variants.ts";
 
 /** One prompt, and the user model that it is for. */
@@ -23,18 +24,13 @@ interface PromptVariant {
 /** The prompts that share a route's requests. */
 export type PromptRoute = readonly PromptVariant[];
 
-/** The prompts of a route's filters. @throws Error if two filters have one, or a template is not there */
+/** The prompts of a route's filters. @throws Error if a template is not there */
 export function promptOf(
   filters: readonly RequestFilter[],
-  route: RouteConfig,
   snapshot: Snapshot,
   names: { nameId(name: string): number },
 ): PromptRoute | undefined {
-  const prompts = filters.flatMap(({ prompt }) => prompt ?? []);
-  const [prompt] = prompts;
-  if (prompts.length > 1 || (prompt !== undefined && route.apis.length > 0)) {
-    throw new Error(`route ${route.path}: one thing answers on a route: one prompt, or \`api\``);
-  }
+  const prompt = filters.find((filter) => filter.prompt !== undefined)?.prompt;
   return prompt && compilePrompts(prompt, snapshot, names);
 }
 
@@ -63,6 +59,8 @@ export function renderPrompt(exchange: Exchange, route: PromptRoute, body: Buffe
 export function renderInput(exchange: Exchange, route: PromptRoute, input: ExactObject, isStream: boolean): Buffer {
   const { model, render, output, answerForm, templateId } = pickByWeight(route, Math.random());
   exchange.entry.template(templateId);
+  // what a prompt takes is nobody's business who may not call it, nor is it worth the work
+  grantedModel(exchange, model);
   if (isStream && output.kind === "json") {
     const message = "This prompt answers with checked JSON, which cannot be streamed; ask for the whole answer.";
     throw new SluiceError("invalid_request", message, { param: "stream" });
