@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Load, Upstream } from "./helper.ts";
+import type { Helper, Load, Upstream } from "./helper.ts";
 import type { Machine } from "./machine.ts";
 import type { Options, ScenarioName } from "./options.ts";
 import type { InstalledPeer, PeerName, RunningPeer, StartContext } from "./peers/contract.ts";
@@ -35,6 +35,7 @@ export class Bench {
   readonly options: Options;
   readonly machine: Machine;
   readonly cores: CorePlan;
+  readonly helper: Helper;
   readonly upstream: Upstream;
   readonly load: Load;
   readonly peers: readonly InstalledPeer[];
@@ -48,16 +49,16 @@ export class Bench {
     options: Options;
     machine: Machine;
     cores: CorePlan;
-    upstream: Upstream;
-    load: Load;
+    helper: Helper;
     peers: readonly InstalledPeer[];
     folder: string;
   }) {
     this.options = parts.options;
     this.machine = parts.machine;
     this.cores = parts.cores;
-    this.upstream = parts.upstream;
-    this.load = parts.load;
+    this.helper = parts.helper;
+    this.upstream = parts.helper.upstream;
+    this.load = parts.helper.load;
     this.peers = parts.peers;
     this.#folder = parts.folder;
   }

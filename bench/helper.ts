@@ -7,6 +7,7 @@ import type {
   LoadJob,
   LoadStats,
   Reply,
+  Rest,
   UpstreamCommand,
   UpstreamMode,
   UpstreamStats,
@@ -14,17 +15,23 @@ import type {
 
 const COMMAND_TIMEOUT_MS = 60_000;
 
-/** A helper process and the way to ask it things. */
-class Helper<Command, Answer> {
-  readonly group: ProcessGroup;
+type Message<Kind extends Envelope = Envelope> = Kind extends Envelope ? Omit<Kind, "id"> : never;
+
+/** The process of load generator and upstream, and the way to ask it things. */
+export class Helper {
+  readonly load: Load;
+  readonly upstream: Upstream;
+  readonly #group: ProcessGroup;
   readonly #waiting = new Map<
     number,
-    { readonly resolve: (value: Answer) => void; readonly reject: (error: Error) => void }
+    { readonly resolve: (value: unknown) => void; readonly reject: (error: Error) => void }
   >();
   #lastId = 0;
 
-  constructor(group: ProcessGroup) {
-    this.group = group;
+  private constructor(group: ProcessGroup, port: number) {
+    this.#group = group;
+    this.load = new Load(this);
+    this.upstream = new Upstream(this, port);
     group.child.on("message", (message) => this.#settle(message as Reply));
     group.child.on("exit", () => {
       for (const { reject } of this.#waiting.values()) {
@@ -33,22 +40,38 @@ class Helper<Command, Answer> {
     });
   }
 
-  async ready(): Promise<void> {
-    await this.#expect(0);
+  /** Starts it, with the upstream on a port of 127.0.0.1. */
+  static async start(port: number, cores: Cores, folder: string): Promise<Helper> {
+    const script = "both-sides.ts";
+    const group = spawnGroup({
+      command: [process.execPath, join(import.meta.dirname, script), String(port)],
+      cores,
+      cwd: folder,
+      logFile: join(folder, `${script}.log`),
+      ipc: "ipc",
+    });
+    const helper = new Helper(group, port);
+    await helper.#expect(0);
+    return helper;
   }
 
-  async ask(command: Command): Promise<Answer> {
+  /** Whether it sleeps while nothing comes in. */
+  async rest(rest: Rest): Promise<void> {
+    await this.ask({ to: "process", command: rest });
+  }
+
+  async ask(message: Message): Promise<unknown> {
     const id = ++this.#lastId;
     const answer = this.#expect(id);
-    this.group.child.send({ id, command } satisfies Envelope<Command>);
+    this.#group.child.send({ id, ...message } satisfies Envelope);
     return answer;
   }
 
-  #expect(id: number): Promise<Answer> {
+  #expect(id: number): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiting.delete(id);
-        reject(new Error("a helper process does not answer"));
+        reject(new Error("the helper process does not answer"));
       }, COMMAND_TIMEOUT_MS);
       const settle = (): void => {
         clearTimeout(timer);
@@ -64,87 +87,61 @@ class Helper<Command, Answer> {
   #settle(reply: Reply): void {
     const waiting = this.#waiting.get(reply.id);
     if (reply.error === undefined) {
-      waiting?.resolve(reply.value as Answer);
+      waiting?.resolve(reply.value);
     } else {
       waiting?.reject(new Error(reply.error));
     }
   }
 }
 
-async function startHelper<Command, Answer>(
-  script: string,
-  args: readonly string[],
-  cores: Cores,
-  folder: string,
-): Promise<Helper<Command, Answer>> {
-  const group = spawnGroup({
-    command: [process.execPath, join(import.meta.dirname, script), ...args],
-    cores,
-    cwd: folder,
-    logFile: join(folder, `${script}.log`),
-    ipc: "ipc",
-  });
-  const helper = new Helper<Command, Answer>(group);
-  await helper.ready();
-  return helper;
-}
-
 /** The load generator, from the bench's side. */
 export class Load {
-  readonly #helper: Helper<LoadCommand, LoadStats>;
+  readonly #helper: Helper;
 
-  private constructor(helper: Helper<LoadCommand, LoadStats>) {
+  constructor(helper: Helper) {
     this.#helper = helper;
   }
 
-  static async start(cores: Cores, folder: string): Promise<Load> {
-    return new Load(await startHelper("load.ts", [], cores, folder));
-  }
-
-  get group(): ProcessGroup {
-    return this.#helper.group;
-  }
-
   async begin(job: LoadJob): Promise<void> {
-    await this.#helper.ask({ kind: "start", job });
+    await this.#ask({ kind: "start", job });
   }
 
   stats(): Promise<LoadStats> {
-    return this.#helper.ask({ kind: "stats" });
+    return this.#ask({ kind: "stats" });
   }
 
   stop(graceMs = 15_000): Promise<LoadStats> {
-    return this.#helper.ask({ kind: "stop", graceMs });
+    return this.#ask({ kind: "stop", graceMs });
+  }
+
+  #ask(command: LoadCommand): Promise<LoadStats> {
+    return this.#helper.ask({ to: "load", command }) as Promise<LoadStats>;
   }
 }
 
 /** The upstream, from the bench's side. */
 export class Upstream {
   readonly port: number;
-  readonly #helper: Helper<UpstreamCommand, UpstreamStats>;
+  readonly #helper: Helper;
 
-  private constructor(helper: Helper<UpstreamCommand, UpstreamStats>, port: number) {
+  constructor(helper: Helper, port: number) {
     this.#helper = helper;
     this.port = port;
   }
 
-  static async start(port: number, cores: Cores, folder: string): Promise<Upstream> {
-    return new Upstream(await startHelper("upstream.ts", [String(port)], cores, folder), port);
-  }
-
-  get group(): ProcessGroup {
-    return this.#helper.group;
-  }
-
   setMode(mode: UpstreamMode): Promise<UpstreamStats> {
-    return this.#helper.ask({ kind: "mode", mode });
+    return this.#ask({ kind: "mode", mode });
   }
 
   finish(): Promise<UpstreamStats> {
-    return this.#helper.ask({ kind: "finish" });
+    return this.#ask({ kind: "finish" });
   }
 
   stats(): Promise<UpstreamStats> {
-    return this.#helper.ask({ kind: "stats" });
+    return this.#ask({ kind: "stats" });
+  }
+
+  #ask(command: UpstreamCommand): Promise<UpstreamStats> {
+    return this.#helper.ask({ to: "upstream", command }) as Promise<UpstreamStats>;
   }
 }

@@ -1,7 +1,6 @@
-/** The load generator: a helper process that plays the clients, as cheaply as Node can. Told what to do by commands (protocol.ts). */
+/** The load generator: plays the clients, as cheaply as Node can. Told what to do by commands (protocol.ts). */
 import { LoadConnection } from "./load-connection.ts";
 import type { ConnectionOwner, Ending } from "./load-connection.ts";
-import { serveCommands } from "./protocol.ts";
 import type { LoadCommand, LoadJob, LoadStats } from "./protocol.ts";
 import { percentile } from "./statistics.ts";
 
@@ -190,7 +189,8 @@ class Run implements ConnectionOwner {
 
 let run: Run | undefined;
 
-async function handle(command: LoadCommand): Promise<LoadStats | undefined> {
+/** Does what the bench asks of the clients. Throws when there is no load to speak of. */
+export async function handleLoad(command: LoadCommand): Promise<LoadStats | undefined> {
   if (command.kind === "start") {
     run = new Run(command.job);
     run.start();
@@ -201,5 +201,3 @@ async function handle(command: LoadCommand): Promise<LoadStats | undefined> {
   }
   return command.kind === "stats" ? run.stats() : run.stop(command.graceMs);
 }
-
-serveCommands(handle);

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Bench } from "./bench.ts";
 import type { RunningPeer, Target } from "./peers/contract.ts";
-import type { LoadJob, LoadStats, UpstreamMode } from "./protocol.ts";
+import type { LoadJob, LoadStats, Rest, UpstreamMode } from "./protocol.ts";
 
 const POLL_MS = 100;
 /** Time for what a gateway still does after the last answer (batches, logs): it belongs to the round. */
@@ -40,6 +40,8 @@ export interface RoundPlan {
   readonly job: LoadJob;
   readonly cpuSeconds: number;
   readonly maxSeconds: number;
+  /** Awake only where load and upstream have a core of their own. */
+  readonly rest: Rest;
 }
 
 export interface RoundResult {
@@ -59,6 +61,7 @@ export interface RoundResult {
 export async function cpuRound(bench: Bench, peer: RunningPeer, plan: RoundPlan): Promise<RoundResult> {
   peer.group.resume();
   const before = await bench.upstream.setMode(plan.mode);
+  await bench.helper.rest(plan.rest);
   await sleep(POLL_MS);
   const cpuBefore = peer.group.cpuSeconds();
   const startedAt = performance.now();
@@ -72,6 +75,7 @@ export async function cpuRound(bench: Bench, peer: RunningPeer, plan: RoundPlan)
   const finished = plan.mode.answer === "stream" ? await bench.upstream.finish() : before;
   const load = await stopping;
   wallSeconds = (performance.now() - startedAt) / 1000;
+  await bench.helper.rest("asleep");
   await sleep(SETTLE_MS);
   const cpuSeconds = peer.group.cpuSeconds() - cpuBefore;
   peer.group.pause();

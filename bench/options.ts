@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { PEER_NAMES } from "./peers/contract.ts";
 import type { PeerName } from "./peers/contract.ts";
+import type { Rest } from "./protocol.ts";
 
 export const SCENARIO_NAMES = [
   "json-2k",
@@ -26,6 +27,8 @@ export interface Options {
   readonly cpuSeconds: number;
   /** Wall seconds after which a round ends even so. */
   readonly maxRoundSeconds: number;
+  /** What load and upstream do between requests while CPU time is measured. */
+  readonly rest: Rest;
   readonly latencySeconds: number;
   readonly idleStreams: number;
   readonly soakRequests: number;
@@ -41,6 +44,7 @@ export const HELP = `npm run bench -- [options]
   --rounds N        rounds per peer, in turn (5)
   --cpu-seconds S   CPU time of the measured process per round (3)
   --quick           short rounds (0.5 s, 3 rounds): for a first look, not for figures
+  --asleep          load and upstream sleep between requests: who is measured also pays for waking them
   --streams N       idle streams (10000, or what the limit of open files allows)
   --requests N      requests of the soak (1000000)
   --json            print JSON instead of the table
@@ -58,6 +62,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
       rounds: { type: "string" },
       "cpu-seconds": { type: "string" },
       quick: { type: "boolean", default: false },
+      asleep: { type: "boolean", default: false },
       streams: { type: "string", default: "10000" },
       requests: { type: "string", default: "1000000" },
       json: { type: "boolean", default: false },
@@ -72,13 +77,14 @@ export function readOptions(args: readonly string[]): Options | undefined {
   const quick = values.quick;
   const cpuSeconds = positive("cpu-seconds", values["cpu-seconds"] ?? (quick ? "0.5" : "3"));
   const everything = SCENARIO_NAMES.filter((name) => name !== "soak");
-  const complete = !quick && values.only === undefined && values.peers === undefined;
+  const complete = !quick && !values.asleep && values.only === undefined && values.peers === undefined;
   return {
     scenarios: values.only === undefined ? everything : oneOf("only", values.only, SCENARIO_NAMES),
     peers: values.peers === undefined ? PEER_NAMES : oneOf("peers", values.peers, PEER_NAMES),
     rounds: Math.round(positive("rounds", values.rounds ?? (quick ? "3" : "5"))),
     cpuSeconds,
     maxRoundSeconds: cpuSeconds * 7,
+    rest: values.asleep ? "asleep" : "awake",
     latencySeconds: quick ? 3 : 10,
     idleStreams: Math.round(positive("streams", values.streams)),
     soakRequests: Math.round(positive("requests", values.requests)),

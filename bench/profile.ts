@@ -35,8 +35,8 @@ export async function profileSluice(bench: Bench, name: ScenarioName): Promise<s
   const context = bench.startContext("sluice-profile");
   const nodeArguments = ["--cpu-prof", `--cpu-prof-dir=${context.folder}`, `--cpu-prof-interval=${SAMPLING_US}`];
   const running = await sluice.start({ ...context, nodeArguments });
-  const { cpuSeconds, maxRoundSeconds: maxSeconds } = bench.options;
-  const plain = { mode: plan.mode, job: planJob(plan, { running }), cpuSeconds: WARM_UP_CPU_SECONDS, maxSeconds };
+  const { cpuSeconds, maxRoundSeconds: maxSeconds, rest } = bench.options;
+  const plain = { mode: plan.mode, job: planJob(plan, { running }), cpuSeconds: WARM_UP_CPU_SECONDS, maxSeconds, rest };
   await cpuRound(bench, running, plain);
   const from = monotonicUs();
   const result = await cpuRound(bench, running, { ...plain, cpuSeconds: cpuSeconds * 2 });

@@ -1,4 +1,4 @@
-/** Messages between the bench and its two helper processes (the load generator and the upstream). */
+/** Messages between the bench and its helper process (the load generator and the upstream). */
 
 /** How the upstream answers. */
 export type UpstreamMode =
@@ -73,30 +73,23 @@ export type LoadCommand =
   /** Starts no more requests, waits (at most `graceMs`) for those running, closes all connections. */
   | { readonly kind: "stop"; readonly graceMs: number };
 
-/** A command on its way; the answer carries its `id`. */
-export interface Envelope<Command> {
-  readonly id: number;
-  readonly command: Command;
-}
+/** What the process that is both sides does while nothing comes in. */
+export type Rest =
+  /** Waits in the kernel, as programs do. */
+  | "asleep"
+  /** Asks again and again: it is never asleep, so that nobody's write has to wake it. */
+  | "awake";
 
+/** A command on its way; the answer carries its `id`. */
+export type Envelope = { readonly id: number } & (
+  | { readonly to: "load"; readonly command: LoadCommand }
+  | { readonly to: "upstream"; readonly command: UpstreamCommand }
+  | { readonly to: "process"; readonly command: Rest }
+);
+
+/** What a command to one of the helper's parts is answered with. */
 export interface Reply {
   readonly id: number;
   readonly value?: unknown;
   readonly error?: string;
-}
-
-/** Serves commands that come over the process's IPC channel; ends the process when the bench is gone. */
-export function serveCommands(handle: (command: never) => Promise<unknown>): void {
-  const send = process.send?.bind(process);
-  if (send === undefined) {
-    throw new Error("this is a helper process of the bench: run bench/run.ts");
-  }
-  process.on("disconnect", () => process.exit(0));
-  process.on("message", (message: Envelope<never>) => {
-    handle(message.command).then(
-      (value) => send({ id: message.id, value } satisfies Reply),
-      (error: unknown) => send({ id: message.id, error: String(error) } satisfies Reply),
-    );
-  });
-  send({ id: 0 } satisfies Reply);
 }

@@ -6,7 +6,7 @@ import { Bench, round } from "./bench.ts";
 import type { CorePlan } from "./bench.ts";
 import { cpuChart } from "./chart.ts";
 import { checkGoals } from "./goals.ts";
-import { Load, Upstream } from "./helper.ts";
+import { Helper } from "./helper.ts";
 import { describeMachine } from "./machine.ts";
 import type { Machine } from "./machine.ts";
 import { HELP, readOptions } from "./options.ts";
@@ -107,9 +107,8 @@ async function prepare(
   folder: string,
 ): Promise<Bench> {
   const cores = planCores(machine);
-  const upstream = await Upstream.start(await freePort(), cores.helpers, folder);
-  const load = await Load.start(cores.helpers, folder);
-  return new Bench({ options, machine, cores, upstream, load, peers, folder });
+  const helper = await Helper.start(await freePort(), cores.helpers, folder);
+  return new Bench({ options, machine, cores, helper, peers, folder });
 }
 
 async function runScenarios(bench: Bench): Promise<void> {

@@ -1,12 +1,12 @@
 /**
- * The upstream: a helper process that plays a model's service over raw sockets, as cheaply as Node can,
+ * The upstream: plays a model's service over raw sockets, as cheaply as Node can,
  * so that it is never what is measured. What it answers is set by commands (protocol.ts).
  */
+import { once } from "node:events";
 import { createServer } from "node:net";
-import type { AddressInfo, Socket } from "node:net";
+import type { Socket } from "node:net";
 import { MessageReader } from "./http-reader.ts";
 import { chatAnswer, streamChunk, streamEnd } from "./payloads.ts";
-import { serveCommands } from "./protocol.ts";
 import type { UpstreamCommand, UpstreamMode, UpstreamStats } from "./protocol.ts";
 
 const COMMON_HEADERS =
@@ -226,7 +226,8 @@ function stats(): UpstreamStats {
   return { requests, events, openStreams: streams.length, openConnections, aborted };
 }
 
-async function handle(command: UpstreamCommand): Promise<UpstreamStats> {
+/** Does what the bench asks of the upstream. */
+export async function handleUpstream(command: UpstreamCommand): Promise<UpstreamStats> {
   if (command.kind === "mode") {
     mode = command.mode;
     finishing = false;
@@ -241,14 +242,12 @@ async function handle(command: UpstreamCommand): Promise<UpstreamStats> {
   return stats();
 }
 
-const server = createServer({ noDelay: true }, (socket) => {
-  openConnections++;
-  new Connection(socket);
-});
-server.listen({ host: "127.0.0.1", port: Number(process.argv[2]), backlog: 4096 }, () => {
-  const address: AddressInfo | string | null = server.address();
-  if (address === null || typeof address === "string") {
-    throw new Error("no port");
-  }
-  serveCommands(handle);
-});
+/** Listens on a port of 127.0.0.1. */
+export async function listen(port: number): Promise<void> {
+  const server = createServer({ noDelay: true }, (socket) => {
+    openConnections++;
+    new Connection(socket);
+  });
+  server.listen({ host: "127.0.0.1", port, backlog: 4096 });
+  await once(server, "listening");
+}

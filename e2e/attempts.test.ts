@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { JsonObject } from "../src/lib/json.ts";
+import { cannedAnswer } from "./canned.ts";
 import { read, type Reading } from "./client.ts";
 import { Cleanups, startGateway, testKey, type RunningGateway } from "./harness.ts";
 import {
@@ -16,6 +18,8 @@ import {
 } from "./raw-upstream.ts";
 
 const COUNTS = [0, 2, 5];
+/** A connection that has been idle for so long may be closed by its peer in the moment in which it is used. */
+const IDLE_MS = 400;
 const { key, hash } = testKey("attempts");
 let gateway: RunningGateway;
 let nodes: readonly RawUpstream[];
@@ -100,6 +104,16 @@ test("other endpoints come before the same again (20)", async () => {
   assert.deepEqual((await ask("fallbacks-2", false, refused)).hits, [1, 1, 1]);
   assert.deepEqual((await ask("several-nodes-2", false, refused)).hits, [1, 1, 1]);
   assert.deepEqual((await ask("priorities-5", false, refused)).hits, [4, 1, 1], "and then the first ones");
+});
+
+test("nor is a request more often sent that goes over connections which have long been idle (20)", async () => {
+  const fine = says(wholeAnswer(cannedAnswer("openai", "fine")));
+  for (const attempts of COUNTS) {
+    await Promise.all(Array.from({ length: 8 }, async () => ask(`one-endpoint-${attempts}`, false, fine)));
+    await sleep(IDLE_MS);
+    const { reading, hits } = await ask(`one-endpoint-${attempts}`, false, FAILURES["a close"]!);
+    assert.deepEqual([reading.status, sum(hits)], [502, attempts + 1]);
+  }
 });
 
 describe("hits", { concurrency: 8 }, () => {

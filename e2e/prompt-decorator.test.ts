@@ -14,6 +14,10 @@ const ROUTE: JsonObject = {
       prepend: [{ role: "system", content: "For {{ .consumer }}/{{ .key }} ({{ index .headers `x-tenant` }})." }],
       headers: ["x-tenant"],
     }),
+    decorator({
+      when: { headers: { "x-stage": ["beta*"] } },
+      append: [{ role: "system", content: "This is a beta." }],
+    }),
     decorator({ append: [{ role: "user", content: "Today is {{ now | date `2006` }}." }] }),
   ],
 };
@@ -35,9 +39,11 @@ test("a decorated call: what was asked, and around it what the platform says", a
   assert.match(await stream.text(), /\[DONE\]/);
   const [entry] = await gateway.waitForEntries(2);
   assert.ok(entry!.promptTokens > 15, "what is put there is paid for");
+  await (await post("/decorated/chat/completions", call, { "x-stage": "beta2" })).arrayBuffer();
+  assert.ok(JSON.stringify(lastRequest()["messages"]).includes('"content":"This is a beta."'));
   const bad = await post("/decorated/chat/completions", { model: "index", messages: "x" });
   assert.ok(bad.status >= 400);
-  assert.equal(engine.stats().hits, 3, "the provider refused it, as without a filter");
+  assert.equal(engine.stats().hits, 4, "the provider refused it, as without a filter");
 });
 
 test("anthropic's dialect on the same route, and its way through another dialect", async (t) => {

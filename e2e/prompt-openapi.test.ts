@@ -48,7 +48,16 @@ const templates = [
 ];
 
 interface Document {
-  paths: Record<string, { post: { requestBody: JsonObject; responses: Record<string, { content: JsonObject }> } }>;
+  paths: Record<
+    string,
+    {
+      post: {
+        requestBody: JsonObject;
+        parameters?: { name: string }[];
+        responses: Record<string, { content: JsonObject }>;
+      };
+    }
+  >;
   components: { schemas: Record<string, JsonObject> };
 }
 
@@ -84,8 +93,13 @@ test("routes with prompts and templates are listed, and each route has a documen
   assert.deepEqual(checked.components.schemas["Input"], { $id: "urn:sluice:Input", ...INPUT });
   assert.deepEqual(checked.components.schemas["Answer"], OUTPUT);
   assert.deepEqual(Object.keys(post.responses["200"]!.content), ["application/json"]);
+  assert.equal(post.parameters, undefined, "checked JSON cannot be streamed");
 
   const [shared] = await document("v1-rate-2");
+  assert.deepEqual(
+    shared.paths["/v1/rate"]!.post.parameters?.map(({ name }) => name),
+    ["stream"],
+  );
   assert.deepEqual(Object.keys(shared.components.schemas), ["Error", "Input1", "Input2", "Answer"]);
   assert.deepEqual(Object.keys(shared.paths["/v1/rate"]!.post.responses["200"]!.content), [
     "text/plain",
@@ -93,8 +107,18 @@ test("routes with prompts and templates are listed, and each route has a documen
     "text/event-stream",
   ]);
 
+  const one = (await (await get("/admin/v1/templates/t")).json()) as JsonObject;
+  assert.deepEqual(
+    (one["routes"] as JsonObject[]).map(({ path }) => path),
+    ["/v1/rate"],
+  );
+  assert.deepEqual((one["versions"] as JsonObject[])[0]!["prompt"], templates[0]!.versions[0]!.prompt);
+  const own = (await (await get("/admin/v1/templates/v1-rate")).json()) as JsonObject;
+  assert.deepEqual(own["input"], INPUT);
+
   for (const name of ["nothing", "%zz", "__proto__"]) {
     assert.equal((await get(openapi(name))).status, 404, name);
+    assert.equal((await get(`/admin/v1/templates/${name}`)).status, 404, name);
   }
   await gateway.configure({ ...config, templates, domains: [{ host: "*", routes: [ROUTES[2]!] }] });
   const deadline = performance.now() + 5_000;

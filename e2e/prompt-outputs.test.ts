@@ -79,6 +79,7 @@ test("output: json is the checked value; what does not pass is a 502 that says w
   assert.ok(entries.every(({ completionTokens }) => completionTokens > 0));
   const streamed = await post("/v1/json", { say: "{}" }, { accept: "text/event-stream" });
   assert.equal(streamed.status, 400);
+  assert.equal((await post("/v1/json?stream=true", { say: "{}" })).status, 400);
   assert.equal(engine.stats().hits, 7);
 });
 

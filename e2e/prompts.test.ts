@@ -94,7 +94,7 @@ test("input that does not satisfy the route's schema is a 400 that names the fie
     additionalProperties: false,
     properties: {
       texts: { type: "array", items: { type: "string" }, minItems: 1 },
-      audience: { type: "string", default: "friends" },
+      audience: { type: "string", default: "friends", pattern: "^(a|a)*$|(e+)+n?d*s?$" },
     },
   };
   const { post, engine, lastRequest } = await start(t, [route]);
@@ -104,6 +104,8 @@ test("input that does not satisfy the route's schema is a 400 that names the fie
     [{ texts: [] }, "texts"],
     [{ texts: ["a"], colour: "red" }, "colour"],
     [{ texts: ["a"], audience: ["x"] }, "audience"],
+    [{ texts: ["a"], audience: `${"a".repeat(100_000)}!` }, "audience"],
+    [{ texts: ["a"], audience: `${"a".repeat(1_000_000)}!` }, "(input)"],
   ];
   for (const [body, param] of cases) {
     const answer = await post("/v1/summaries", body);
@@ -160,11 +162,27 @@ test("an id of 64 bits is in the prompt as it was sent; a long list of unknown n
   assert.ok((await refused.text()).length < 2_000);
 });
 
-test("who accepts an event stream gets one", async (t) => {
+test("who accepts an event stream gets one, as does who asks for it in the query, which decides", async (t) => {
   const { post } = await start(t, [PROMPT_ROUTE]);
-  const answer = await post("/v1/summaries", { texts: ["a"] }, { accept: "text/event-stream" });
-  assert.match(answer.headers.get("content-type")!, /^text\/event-stream/);
-  assert.match(await answer.text(), /^data: \{.*\n\ndata: \[DONE\]\n\n$/s);
+  const events = { accept: "text/event-stream" };
+  const cases: [query: string, headers: Record<string, string>, isStream: boolean][] = [
+    ["", events, true],
+    ["?stream=true", {}, true],
+    ["?a=b&stream=true&", { accept: "application/json" }, true],
+    ["?stream=false", events, false],
+    ["?upstream=true", {}, false],
+    ["?", {}, false],
+  ];
+  for (const [query, headers, isStream] of cases) {
+    const answer = await post(`/v1/summaries${query}`, { texts: ["a"] }, headers);
+    const type = isStream ? /^text\/event-stream/ : /^application\/json/;
+    assert.match(answer.headers.get("content-type")!, type, query);
+    const text = await answer.text();
+    assert.equal(/^data: \{.*\n\ndata: \[DONE\]\n\n$/s.test(text), isStream, query);
+  }
+  const wrong = await post("/v1/summaries?stream=yes", { texts: ["a"] });
+  assert.equal(wrong.status, 400);
+  assert.equal(((await wrong.json()) as { error: { param: string } }).error.param, "stream");
 });
 
 test("bad input is refused before anything is sent, and the error names what is wrong", async (t) => {

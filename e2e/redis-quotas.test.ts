@@ -192,3 +192,25 @@ test("a limit changed on all machines is in force at once, and what is used stay
   await sleep(300);
   assert.equal(admitted(await several.askAll(6)), 3);
 });
+
+test("machines that start again while Redis is away share as many as they were", async (t) => {
+  if (!requirePart(t, "redis")) return;
+  const redis = await startRedis(t);
+  const several = await startSeveral(t, { redis, machines: 3, grant: { rpm: 30 } });
+  await until("all know of three", async () => {
+    const counts = (await redis.command("ZCARD", "{sluice:main}:machines")) as number;
+    return counts === 3 ? true : undefined;
+  });
+  await sleep(2_500);
+  await redis.kill();
+  await several.untilShared(false);
+  for (const machine of [0, 1, 2]) {
+    await several.gateways[machine]!.stop();
+    await several.start(machine);
+  }
+  const answers = await several.askAll(30);
+  assert.deepEqual(
+    answers.map((each) => admitted([each])),
+    [10, 10, 10],
+  );
+});

@@ -4,15 +4,28 @@ import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { JsonObject } from "../src/lib/json.ts";
-import { cannedAnswer } from "./canned.ts";
+import { cannedAnswer, cannedEvents, cannedStream } from "./canned.ts";
 import { read, type Reading } from "./client.ts";
 import { Cleanups, startGateway, testKey, type RunningGateway } from "./harness.ts";
 import { startUnaccepting } from "./unaccepting.ts";
-import { says, startRawUpstream, wholeAnswer, type RawRequest, type RawUpstream, type Script } from "./raw-upstream.ts";
+import {
+  chunk,
+  says,
+  saysAndCloses,
+  startRawUpstream,
+  streamHead,
+  wholeAnswer,
+  wholeStream,
+  type RawRequest,
+  type RawUpstream,
+  type Script,
+} from "./raw-upstream.ts";
 
 /** Providers by name: how many nodes they have, and which credentials. Each has a user model of its name. */
 const PROVIDERS = {
   failing: { nodes: 2, credentials: [] },
+  breaking: { nodes: 2, credentials: [] },
+  left: { nodes: 2, credentials: [] },
   mistaken: { nodes: 2, credentials: [] },
   unauthorized: { nodes: 1, credentials: ["one", "two"] },
   forbidden: { nodes: 1, credentials: ["one", "two"] },
@@ -74,8 +87,8 @@ function failure(status: number, ...headers: readonly string[]): Script {
 }
 
 /** On a connection of its own, which the system gives to either worker. */
-async function ask(model: string): Promise<Reading> {
-  const call = { url: gateway.url, key, dialect: "openai", model, content: "hi", stream: false } as const;
+async function ask(model: string, kind: "whole" | "stream" = "whole"): Promise<Reading> {
+  const call = { url: gateway.url, key, dialect: "openai", model, content: "hi", stream: kind === "stream" } as const;
   return read({ ...call, requestId: randomUUID(), headers: { connection: "close" } });
 }
 
@@ -112,6 +125,37 @@ describe("what rests", { concurrency: 12 }, () => {
     const end = performance.now() + 3000;
     while (performance.now() < end) await askOften("failing", 10);
     assert.equal(failing.requests.length, 5, "it is idle for its whole window, whatever it would say now");
+  });
+
+  test("a node whose streams always break after their first content stays idle after five of them (20)", async () => {
+    const [breaking, whole] = nodesOf.breaking as [RawUpstream, RawUpstream];
+    const stream = cannedStream("openai", ["Hel", "lo"]);
+    breaking.answer(saysAndCloses(streamHead(), chunk(stream.opening + stream.pieces[0])));
+    whole.answer(says(wholeStream(cannedEvents("openai", ["Hel", "lo"]))));
+    const readings: Reading[] = [];
+    for (let call = 0; call < 24; call++) readings.push(await ask("breaking", "stream"));
+    assert.equal(breaking.requests.length, 5);
+    assert.deepEqual(
+      readings.filter(({ text }) => text !== "Hello").map(({ text, cut }) => [text, cut]),
+      [...Array.from({ length: 5 }, () => ["Hel", true])],
+    );
+  });
+
+  test("clients that leave in the midst of streams send no node to rest (20)", async () => {
+    const stream = cannedStream("openai", ["Hel", "lo"]);
+    for (const node of nodesOf.left) node.answer(says(streamHead(), chunk(stream.opening + stream.pieces[0])));
+    for (let call = 0; call < 16; call++) {
+      const body = JSON.stringify({ model: "left", stream: true, messages: [{ role: "user", content: "hi" }] });
+      const leave = new AbortController();
+      const headers = { authorization: `Bearer ${key}`, "content-type": "application/json", connection: "close" };
+      const request = { method: "POST", headers, body, signal: leave.signal };
+      const answer = await fetch(`${gateway.url}/v1/chat/completions`, request);
+      await answer.body!.getReader().read();
+      leave.abort();
+    }
+    for (const { requests } of nodesOf.left) {
+      assert.ok(requests.length >= 6 && requests.length <= 10, `${requests.length} of 16 hits`);
+    }
   });
 
   test("a node that takes no connections stays idle after five tries (20)", async () => {

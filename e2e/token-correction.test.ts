@@ -84,3 +84,53 @@ test("an engine that counts twice as many tokens as estimated: reservations beco
   assert.ok(entry.tokensEstimated);
   assert.ok(Math.abs(entry.promptTokens / actual - 1) < 0.1, `${entry.promptTokens} recorded, ${actual} used`);
 });
+
+test("images and files teach nothing about text, and what text taught does not hold for them", async (t) => {
+  const engine = await startSimulator({});
+  t.after(() => engine.close());
+  const { key, hash } = testKey("token-correction-images");
+  const config = {
+    providers: [
+      {
+        name: "engine",
+        dialect: "openai",
+        nodes: [`${engine.url}/v1`],
+        credentials: [{ name: "main", apiKey: "sk-engine" }],
+      },
+    ],
+    models: [{ name: "index", targets: [{ provider: "engine", model: "m" }], retry: { attempts: 0 } }],
+    consumers: [{ name: "search", grants: [{ model: "index", tpm: LEARNER_TPM }], keys: [{ name: "prod", hash }] }],
+  };
+  const gateway = await startGateway(t, { config, workers: 1 });
+  const post = async (path: string, body: JsonObject): Promise<JsonObject> => {
+    const headers = { "content-type": "application/json", authorization: `Bearer ${key}` };
+    const answer = await fetch(`${gateway.url}${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+    assert.equal(answer.status, 200);
+    return (await answer.json()) as JsonObject;
+  };
+  const image = { type: "image_url", image_url: { url: "https://example.com/cat.png" } };
+  const ask = (reported: number, images: number): Promise<JsonObject> => {
+    const text = `/simulate promptTokens=${reported}&tokens=1\n${QUESTION.repeat(20)}`;
+    const content = [{ type: "text", text }, ...Array.from({ length: images }, () => image)];
+    return post("/v1/chat/completions", { model: "index", messages: [{ role: "user", content }] });
+  };
+  /** What the gateway thinks of a prompt, where no provider counts. */
+  const counted = async (images: number): Promise<number> => {
+    const source = { type: "url", url: "https://example.com/cat.png" };
+    const content = [
+      { type: "text", text: QUESTION.repeat(20) },
+      ...Array.from({ length: images }, () => ({ type: "image", source })),
+    ];
+    const body = { model: "index", messages: [{ role: "user", content }] };
+    return Number((await post("/v1/messages/count_tokens", body))["input_tokens"]);
+  };
+  const text = await counted(0);
+  const ofImage = (await counted(1)) - text;
+  assert.ok(ofImage > 500, `${ofImage}`);
+  for (let count = 0; count < 15; count++) await ask(text + 3 * ofImage, 1);
+  assert.equal(await counted(0), text);
+  for (let count = 0; count < 20; count++) await ask(2 * text, 0);
+  const later = await counted(0);
+  assert.ok(Math.abs(later / text - 2) < 0.2, `${later}, at first ${text}`);
+  assert.equal((await counted(1)) - later, ofImage);
+});

@@ -8,6 +8,7 @@ import { pricesCommand } from "./cli/prices.ts";
 import { schemaCommand } from "./cli/schema.ts";
 import { serveCommand } from "./cli/serve.ts";
 import { simulateCommand } from "./cli/simulate.ts";
+import { templatesCommand } from "./cli/templates.ts";
 import { usageCommand } from "./cli/usage.ts";
 
 /** The version of the package that this file is part of, be it run from `src` or from `dist`. */
@@ -27,6 +28,7 @@ const program = new Command("sluice")
   .addCommand(keysCommand())
   .addCommand(pricesCommand())
   .addCommand(usageCommand())
+  .addCommand(templatesCommand())
   .addCommand(simulateCommand());
 
 await program.parseAsync();

@@ -95,7 +95,8 @@ function measured(
   cpuSeconds: number,
   maxSeconds: number,
 ): Promise<RoundResult> {
-  return cpuRound(bench, peer.running, { mode: plan.mode, job: planJob(plan, peer), cpuSeconds, maxSeconds });
+  const { rest } = bench.options;
+  return cpuRound(bench, peer.running, { mode: plan.mode, job: planJob(plan, peer), cpuSeconds, maxSeconds, rest });
 }
 
 /** The load of a plan on one peer. */

@@ -86,7 +86,8 @@ async function holdStreams(bench: Bench, { name, running }: NamedPeer, count: nu
   const request = chatRequest({ bytes: 2048, model: "first", stream: "stream" });
   const opening = job(target, request, { connections: count, shape: { kind: "once" }, answers: "events" });
   // Some streams first, so that code, heap and pools are there before the first reading.
-  await cpuRound(bench, running, { mode: HOLD, job: { ...opening, connections: 200 }, cpuSeconds: 60, maxSeconds: 2 });
+  const warmUp = { ...opening, connections: 200 };
+  await cpuRound(bench, running, { mode: HOLD, job: warmUp, cpuSeconds: 60, maxSeconds: 2, rest: "asleep" });
   running.group.resume();
   const before = running.group.rssKiB();
   const cpuBefore = running.group.cpuSeconds();

@@ -65,6 +65,7 @@ function measured(bench: Bench, running: RunningPeer, cpuSeconds: number): Promi
     mode: plan.mode,
     job: { ...planJob(plan, { running }), connections: CONNECTIONS },
     cpuSeconds,
+    rest: "asleep",
     maxSeconds: Math.max(WARM_UP_MAX_SECONDS, bench.options.maxRoundSeconds),
   });
 }
@@ -73,7 +74,13 @@ function measured(bench: Bench, running: RunningPeer, cpuSeconds: number): Promi
 async function spread(bench: Bench, running: RunningPeer, workerCount: number): Promise<number> {
   const before = running.group.threadCpuSeconds();
   const load = { ...planJob(planOf("sse-10k"), { running }), connections: CONNECTIONS };
-  await cpuRound(bench, running, { mode: EVEN_LOAD, job: load, cpuSeconds: 60, maxSeconds: EVEN_SECONDS });
+  await cpuRound(bench, running, {
+    mode: EVEN_LOAD,
+    job: load,
+    cpuSeconds: 60,
+    maxSeconds: EVEN_SECONDS,
+    rest: "asleep",
+  });
   const used: number[] = [];
   for (const [thread, seconds] of running.group.threadCpuSeconds()) {
     if (thread !== running.group.pid) {

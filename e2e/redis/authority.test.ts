@@ -75,6 +75,21 @@ for (const product of ["redis", "valkey"] as const) {
   });
 }
 
+test("what is to be done once is done by one machine, which gets the same answer when it asks again", async (t) => {
+  if (!requirePart(t, "redis")) return;
+  const server = await startRedis(t);
+  const machines = ["m1", "m2", "m3"].map((machine) => watch(t, serverAt(server.port), machine));
+  await Promise.all(machines.map((machine) => machine.until("ok")));
+  const things = [1, 2, 3].map((month) => ({ month: 202_610 + month, thing: "alert 80 grant:search/index" }));
+  const answers = await Promise.all(machines.map(({ authority }) => authority.claim(things)));
+  for (const index of things.keys()) assert.equal(answers.filter((answer) => answer[index]).length, 1);
+  for (const [index, { authority }] of machines.entries()) {
+    assert.deepEqual(await authority.claim(things), answers[index]);
+  }
+  await server.kill();
+  await assert.rejects(machines[0]!.authority.claim(things), AuthorityLostError);
+});
+
 test("many buckets are one command, more than 128 a few, and scripts that were flushed are sent again", async (t) => {
   if (!requirePart(t, "redis")) return;
   const server = await startRedis(t);
@@ -171,6 +186,7 @@ test("a user with the rights that the documentation names can do all, one with l
   const watched = watch(t, serverAt(server.port, { username: "sluice", password: "secret" }));
   await watched.until("ok");
   assert.equal((await watched.authority.exchange([request()]))[0]?.lease, 1);
+  assert.deepEqual(await watched.authority.claim([{ month: 202_611, thing: "a" }]), [true]);
   await server.command("ACL", "SETUSER", "sluice", "-@hash");
   await failsUntil(watched, "permission");
   await failsWith(watched, "permission", /Allow the user: ~\{sluice:\*/);

@@ -96,6 +96,8 @@ export class Machine {
   spent = 0;
   /** Its process died or was cut off while it held something. */
   hasLapsed = false;
+  /** What was spent and not told, or ran on, when its leases ended or its process died. */
+  ranOn = 0;
   /** What this machine has settled, as it says itself. */
   settled = 0;
   readonly running: number[] = [];
@@ -107,6 +109,7 @@ export class Machine {
   #process = 0;
   #sequence = 0;
   #leaseEndsAt = 0;
+  #lapsedAt = 0;
   /** Settled by its processes before this one. */
   #earlier = 0;
 
@@ -139,6 +142,8 @@ export class Machine {
   lapse(): void {
     if (this.#world.nowMs < this.#leaseEndsAt || this.lease === 0) return;
     if (this.lease - this.spent > 0) this.hasLapsed = true;
+    if (this.#lapsedAt !== this.#leaseEndsAt) this.ranOn += this.spent + this.reserved;
+    this.#lapsedAt = this.#leaseEndsAt;
     this.lease = this.spent + this.reserved;
   }
 
@@ -170,6 +175,7 @@ export class Machine {
   /** The process is killed and started again; what it has settled is known from its journal. */
   restart(): void {
     if (this.lease - this.spent > 0) this.hasLapsed = true;
+    this.ranOn += this.spent;
     this.#counters = new BucketCounters(leaseMs);
     this.#process += 1;
     this.#sequence = 0;

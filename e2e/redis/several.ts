@@ -14,6 +14,9 @@ export interface SeveralOptions {
   /** Limits of the one grant. */
   readonly grant: JsonObject;
   readonly more?: JsonObject;
+  /** What the one provider has besides, and others beside it. */
+  readonly provider?: JsonObject;
+  readonly moreProviders?: readonly JsonObject[];
   readonly state?: JsonObject;
   readonly workers?: number;
 }
@@ -51,7 +54,7 @@ export class Several {
   }
 
   config(machine: number, grant: JsonObject = this.#options.grant): JsonObject {
-    const { redis, state, more } = this.#options;
+    const { redis, state, more, provider, moreProviders = [] } = this.#options;
     return {
       state: { redis: redis.url, ...state },
       store: { url: `sqlite:${join(this.#directory, `machine-${machine}.db`)}` },
@@ -61,7 +64,9 @@ export class Several {
           dialect: "openai",
           nodes: [`${this.engine.url}/v1`],
           credentials: [{ name: "main", apiKey: "sk-engine-key" }],
+          ...provider,
         },
+        ...moreProviders,
       ],
       models: [{ name: "index", targets: [{ provider: "engine", model: "m" }], retry: { attempts: 0 } }],
       consumers: [{ name: "search", grants: [{ model: "index", ...grant }], keys: [{ name: "prod", hash }] }],

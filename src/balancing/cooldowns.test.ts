@@ -37,6 +37,20 @@ test("five failures in a row call for ejection: 30 s, doubling up to 300 s; a su
   }
   cooldowns.eject(3, NOW + 90_000);
   assert.equal(cooldowns.restsUntil(3), NOW + 390_000);
-  cooldowns.succeeded(3);
+  cooldowns.answered(3);
   assert.equal(cooldowns.failed(3), false);
+});
+
+test("an answer that begins forgives failures, only one that ends forgives those that broke off", () => {
+  const cooldowns = new Cooldowns(createCooldownsMemory());
+  const breaks = (): boolean => {
+    cooldowns.answered(3);
+    return cooldowns.brokeOff(3);
+  };
+  assert.deepEqual([1, 2, 3, 4, 5].map(breaks), [false, false, false, false, true]);
+  assert.equal(breaks(), true);
+  cooldowns.eject(3, NOW);
+  assert.equal(cooldowns.restsUntil(3), NOW + 60_000, "the sixth in a row");
+  cooldowns.completed(3);
+  assert.equal(breaks(), false);
 });

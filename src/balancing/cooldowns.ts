@@ -17,6 +17,7 @@ export interface CooldownsMemory {
   readonly restUntilMs: SharedArrayBuffer;
   readonly ejectedUntilMs: SharedArrayBuffer;
   readonly failures: SharedArrayBuffer;
+  readonly breaks: SharedArrayBuffer;
 }
 
 export function createCooldownsMemory(): CooldownsMemory {
@@ -24,6 +25,7 @@ export function createCooldownsMemory(): CooldownsMemory {
     restUntilMs: new SharedArrayBuffer(MAX_IDS * 8),
     ejectedUntilMs: new SharedArrayBuffer(MAX_IDS * 8),
     failures: new SharedArrayBuffer(MAX_IDS * 4),
+    breaks: new SharedArrayBuffer(MAX_IDS * 4),
   };
 }
 
@@ -33,11 +35,14 @@ export class Cooldowns {
   readonly #ejectedUntilMs: Float64Array;
   /** Failures in a row; what exceeds FAILURES_TO_EJECT counts the ejections in a row. */
   readonly #failures: Int32Array;
+  /** The same of answers that began and broke off: a node that always begins well would be forgiven each time. */
+  readonly #breaks: Int32Array;
 
   constructor(memory: CooldownsMemory) {
     this.#restUntilMs = new Float64Array(memory.restUntilMs);
     this.#ejectedUntilMs = new Float64Array(memory.ejectedUntilMs);
     this.#failures = new Int32Array(memory.failures);
+    this.#breaks = new Int32Array(memory.breaks);
   }
 
   /** When the rest of `id` ends, for whatever reason it rests; 0 if it never rested. */
@@ -58,11 +63,14 @@ export class Cooldowns {
     }
   }
 
-  /** A node answered: what it did before is forgiven. */
-  succeeded(id: number): void {
-    if (this.#failures[id] !== 0 && id < MAX_IDS) {
-      Atomics.store(this.#failures, id, 0);
-    }
+  /** A node has begun to answer: what failed before is forgiven, but not what broke off. */
+  answered(id: number): void {
+    forgive(this.#failures, id);
+  }
+
+  /** A node has answered to the end: everything is forgiven. */
+  completed(id: number): void {
+    forgive(this.#breaks, id);
   }
 
   /**
@@ -70,12 +78,28 @@ export class Cooldowns {
    * (never more than half of the endpoints) and calls `eject`.
    */
   failed(id: number): boolean {
-    return id < MAX_IDS && Atomics.add(this.#failures, id, 1) + 1 >= FAILURES_TO_EJECT;
+    return countOne(this.#failures, id);
+  }
+
+  /** A node's answer began and broke off. Returns the same as `failed`. */
+  brokeOff(id: number): boolean {
+    return countOne(this.#breaks, id);
   }
 
   /** Ejects a node: 30 s, doubling with each failure that follows an ejection, up to 300 s. */
   eject(id: number, now: number): void {
-    const before = Math.max(0, Atomics.load(this.#failures, id) - FAILURES_TO_EJECT);
+    const inARow = Math.max(Atomics.load(this.#failures, id), Atomics.load(this.#breaks, id));
+    const before = Math.max(0, inARow - FAILURES_TO_EJECT);
     this.#ejectedUntilMs[id] = now + Math.min(FIRST_EJECTION_MS * 2 ** Math.min(before, 10), LONGEST_EJECTION_MS);
   }
+}
+
+function forgive(counts: Int32Array, id: number): void {
+  if (counts[id] !== 0 && id < MAX_IDS) {
+    Atomics.store(counts, id, 0);
+  }
+}
+
+function countOne(counts: Int32Array, id: number): boolean {
+  return id < MAX_IDS && Atomics.add(counts, id, 1) + 1 >= FAILURES_TO_EJECT;
 }

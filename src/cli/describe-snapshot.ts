@@ -106,12 +106,13 @@ function describeConsumer(consumer: ConsumerConfig): string[] {
   ];
 }
 
-function describeTemplate({ name, published, labels, versions }: TemplateConfig): string[] {
+function describeTemplate({ name, published, labels, sticky, versions }: TemplateConfig): string[] {
   const releases = Object.entries({ ...(published && { published }), ...labels }).map(
     ([label, shares]) => `${label} ${shares.map(describeShare).join(" + ")}`,
   );
   const numbers = versions.map(({ version, draft }) => `${version}${draft ? " (draft)" : ""}`);
-  return [[`${name}: versions ${numbers.join(", ")}`, ...releases].join("; ")];
+  const by = sticky === undefined ? [] : [`sticky by ${sticky}`];
+  return [[`${name}: versions ${numbers.join(", ")}`, ...releases, ...by].join("; ")];
 }
 
 function describeShare({ version, weight }: VersionShare, _index: number, all: readonly VersionShare[]): string {

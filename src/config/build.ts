@@ -176,11 +176,12 @@ function buildConsumer(consumer: ConsumerDocument, quotas: QuotasDocument): Cons
   };
 }
 
-function buildTemplate({ name, published, labels, versions }: TemplateDocument): TemplateConfig {
+function buildTemplate({ name, published, labels, sticky, versions }: TemplateDocument): TemplateConfig {
   return {
     name,
     ...(published !== undefined && { published }),
     labels,
+    ...(sticky !== undefined && { sticky }),
     versions: versions.map(({ prompt, ...version }) => ({ ...version, options: prompt })),
   };
 }

@@ -263,6 +263,8 @@ export interface TemplateConfig {
   /** Absent: only labels and versions can be referred to. */
   readonly published?: readonly VersionShare[];
   readonly labels: Readonly<Record<string, readonly VersionShare[]>>;
+  /** `parseSticky` reads it; absent: a version is drawn for each request. */
+  readonly sticky?: string;
   readonly versions: readonly TemplateVersionConfig[];
 }
 

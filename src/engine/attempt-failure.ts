@@ -1,7 +1,7 @@
 /** Why an attempt failed before the client saw anything of it, and what follows from that. */
 import type { RetryCause } from "../config/snapshot.ts";
 import type { UpstreamError } from "../dialects/contract.ts";
-import { SluiceError } from "../lib/errors.ts";
+import { isSluiceError, SluiceError } from "../lib/errors.ts";
 import type { UpstreamFailure } from "../upstreams/origin.ts";
 import { retryAfter } from "./answer-head.ts";
 import type { Endpoint } from "./engine.ts";
@@ -77,6 +77,14 @@ export function brokenBeforeContent(): AttemptFailure {
 /** The stream ended after its first content and before its protocol's end. */
 export function brokenStream(): SluiceError {
   return new SluiceError("upstream_stream_broken", "The model's answer broke off before its end.");
+}
+
+/** An answer that began ended with this error, and the node is to blame: not a client that takes all its time, nor us. */
+export function isBreakOfNode(error: SluiceError | UpstreamError): boolean {
+  if (!isSluiceError(error)) {
+    return error.status >= 500;
+  }
+  return error.code.startsWith("upstream_") || error.code === "idle_timeout";
 }
 
 function ownError(error: SluiceError, retryable: RetryCause): AttemptFailure {

@@ -1,5 +1,6 @@
 /** One upstream hit: the request is encoded and sent, and what comes back is given to the sink that fits its head. */
 import type { IncomingHttpHeaders } from "node:http";
+import type { UpstreamError } from "../dialects/contract.ts";
 import type { Usage } from "../dialects/form.ts";
 import { createDecoder, type Decoder } from "../lib/decompress.ts";
 import type { UpstreamCall, UpstreamFailure, UpstreamHandler } from "../upstreams/origin.ts";
@@ -158,7 +159,7 @@ export class Attempt implements UpstreamHandler {
   answering(): void {
     const { exchange, deadlines } = this.call;
     exchange.firstTokenMs = exchange.elapsedMs();
-    this.call.succeeded(this.endpoint);
+    this.call.answered(this.endpoint);
     deadlines.disarm("firstToken");
     if (this.call.answerKind === "stream") {
       this.call.releaseBody();
@@ -182,7 +183,7 @@ export class Attempt implements UpstreamHandler {
     const mayEnd = !this.#over && !this.#received;
     this.#over = true;
     this.#decoder?.destroy();
-    this.call.finished();
+    this.call.completed(this.endpoint);
     if (mayEnd) {
       this.#upstream?.resume();
       this.#lateEnd = setTimeout(() => {
@@ -206,10 +207,15 @@ export class Attempt implements UpstreamHandler {
     }
   }
 
-  /** The answer began and cannot go on. */
-  breakOff(): void {
+  /** Nothing more is wanted of the upstream: the answer is complete, though its connection does not end as it should. */
+  hangUp(): void {
     this.#stop();
-    this.call.finished();
+  }
+
+  /** The answer began and cannot go on. */
+  breakOff(error: SluiceError | UpstreamError): void {
+    this.#stop();
+    this.call.brokeOff(this.endpoint, error);
   }
 
   /** Stops reading from the upstream until the client has taken what was written. The upstream's silence does not count. */

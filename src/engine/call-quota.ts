@@ -179,7 +179,7 @@ export class CallQuota {
 
   #estimate(serving: ServingModel, plan: QuotaPlan | undefined): Amounts {
     const { entry, services } = this.#exchange;
-    const promptTokens = correctedTokens(services.quotas.correction, serving.model, this.#demand.promptTokens);
+    const promptTokens = correctedTokens(services.quotas.correction, serving.model, this.#demand.prompt);
     const output = this.#demand.outputTokens(serving.model, plan, promptTokens);
     const at = entry.startedAt;
     const nanoUsd =

@@ -73,7 +73,7 @@ export class ConvertedStream implements AnswerSink {
   broken(error: SluiceError): boolean {
     if (this.#decoder.complete && !this.#failed) {
       // all has been said; how the connection ends after that is no matter for the client
-      this.#attempt.breakOff();
+      this.#attempt.hangUp();
       this.#finish();
       return true;
     }
@@ -82,7 +82,7 @@ export class ConvertedStream implements AnswerSink {
     }
     this.#flush();
     this.abandoned();
-    this.#attempt.breakOff();
+    this.#attempt.breakOff(error);
     this.#exchange.sendError(error);
     return true;
   }
@@ -186,7 +186,7 @@ export class ConvertedStream implements AnswerSink {
     }
     this.#flush();
     this.abandoned();
-    this.#attempt.breakOff();
+    this.#attempt.breakOff(error);
     this.#exchange.sendError(error);
   }
 }

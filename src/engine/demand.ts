@@ -1,6 +1,7 @@
 /** What a request asks for, as far as quotas care: how long its prompt is, and how long its answer may become. */
 import type { Operation } from "../dialects/contract.ts";
 import type { BodyScan } from "../lib/json-body.ts";
+import type { PromptEstimate } from "../lib/token-estimate.ts";
 import type { CompiledModel } from "./engine.ts";
 import type { QuotaPlan } from "./quota-plan.ts";
 
@@ -15,16 +16,16 @@ const MAX_CHOICES = 1_024;
 
 /** One request's demand. */
 export class Demand {
-  /** Estimated tokens of the prompt, not yet corrected for the model that is to serve. */
-  readonly promptTokens: number;
+  /** The prompt, not yet corrected for the model that is to serve. */
+  readonly prompt: PromptEstimate;
   /** Tokens that one answer may have, as the request says; undefined if it does not. */
   readonly #maxTokens: number | undefined;
   /** Answers that are asked for. */
   readonly #choices: number;
   readonly #answers: boolean;
 
-  constructor(operation: Operation, scan: BodyScan, promptTokens: number) {
-    this.promptTokens = promptTokens;
+  constructor(operation: Operation, scan: BodyScan, prompt: PromptEstimate) {
+    this.prompt = prompt;
     this.#answers = operation === "chat" || operation === "completions";
     this.#maxTokens = count(scan, "max_completion_tokens") ?? count(scan, "max_tokens");
     this.#choices = Math.min(MAX_CHOICES, Math.max(1, count(scan, "n") ?? 1));

@@ -51,6 +51,8 @@ export class Exchange implements RequestView {
   readonly isHttp2: boolean;
   readonly host: string;
   readonly headers: IncomingHttpHeaders;
+  /** As it came, query included. */
+  readonly target: string;
   path: string;
   readonly lease: EngineLease;
   readonly engine: Engine;
@@ -106,7 +108,7 @@ export class Exchange implements RequestView {
     this.isHttp2 = "stream" in response;
     const authority = request.headers[":authority"];
     this.host = typeof authority === "string" ? authority : (request.headers.host ?? "");
-    this.path = request.url ?? "";
+    this.path = this.target = request.url ?? "";
     this.headers = request.headers;
     this.entry = entry;
     this.lease = lease;
@@ -295,7 +297,7 @@ export class Exchange implements RequestView {
     if (this.#onDrain === undefined) {
       this.#response.on("drain", () => {
         const waiting = this.#onDrain;
-        this.#onDrain = noop;
+        this.#onDrain = () => {};
         waiting?.();
       });
     }
@@ -396,5 +398,3 @@ export class Exchange implements RequestView {
     this.services.ended(this);
   }
 }
-
-function noop(): void {}

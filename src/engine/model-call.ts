@@ -2,14 +2,14 @@
  * One call of a user model: how often endpoints are tried, what is learned of them, and what the client gets when none
  * could serve. `attempts` bounds the whole, whatever layers are involved, and the total clock bounds the time.
  */
-import type { Operation } from "../dialects/contract.ts";
+import type { Operation, UpstreamError } from "../dialects/contract.ts";
 import type { Usage } from "../dialects/form.ts";
 import { SluiceError, isSluiceError } from "../lib/errors.ts";
 import { readBody, type BodyScan } from "../lib/json-body.ts";
-import { estimateTokensOfBody, PROMPT_MEMBERS } from "../lib/token-estimate.ts";
+import { estimatePrompt, NO_PROMPT, PROMPT_MEMBERS, type PromptEstimate } from "../lib/token-estimate.ts";
 import type { Deadlines } from "../lib/timer.ts";
 import { Attempt } from "./attempt.ts";
-import { whatRests, type AttemptFailure } from "./attempt-failure.ts";
+import type { AttemptFailure } from "./attempt-failure.ts";
 import { CallQuota } from "./call-quota.ts";
 import { Demand, OUTPUT_MEMBERS } from "./demand.ts";
 import type { CompiledModel, Endpoint } from "./engine.ts";
@@ -17,6 +17,7 @@ import { EndpointChoice, servingModels, type Choice, type ServingModel } from ".
 import type { Abortable, Exchange } from "./exchange.ts";
 import { grantedModel } from "./granted-model.ts";
 import { countsNowhere } from "./models.ts";
+import { learnBreak, learnFailure } from "./node-health.ts";
 import { correctedTokens } from "./prompt-tokens.ts";
 import { usageSoFar } from "./record-usage.ts";
 
@@ -53,7 +54,7 @@ export function callModel(exchange: Exchange, operation: Operation, body: Buffer
     const tokens = correctedTokens(
       exchange.services.quotas.correction,
       model,
-      estimateTokensOfBody(scan.body, scan.scan.members),
+      estimatePrompt(scan.body, scan.scan.members),
     );
     exchange.sendJson(200, exchange.dialect.client.encodeTokenCount(tokens));
     return;
@@ -73,7 +74,7 @@ export class ModelCall implements Abortable {
   serving: ServingModel;
   #scan: BodyScan | undefined;
   /** Uncorrected; undefined until somebody asks. */
-  #estimatedTokens: number | undefined;
+  #estimate: PromptEstimate | undefined;
   readonly #first: CompiledModel;
   /** Undefined if nothing limits the call. */
   readonly #quota: CallQuota | undefined;
@@ -132,17 +133,21 @@ export class ModelCall implements Abortable {
     return correctedTokens(correction, this.serving.model, this.#estimateOnce());
   }
 
-  /** The upstream has counted the prompt. Where nothing was estimated there is nothing to compare with. */
+  /**
+   * The upstream has counted the prompt. Where nothing was estimated there is nothing to compare with, and where images or
+   * files were counted it says little about text.
+   */
   learnPromptTokens(reported: number): void {
     const { endpoint, services } = this.exchange;
-    if (this.#estimatedTokens !== undefined && (this.operation === "chat" || this.operation === "completions")) {
-      services.quotas.correction.learn(endpoint!.target.upstreamModelId, this.#estimatedTokens, reported);
+    const estimate = this.#estimate;
+    if (estimate?.mediaTokens === 0 && (this.operation === "chat" || this.operation === "completions")) {
+      services.quotas.correction.learn(endpoint!.target.upstreamModelId, estimate.tokens, reported);
     }
   }
 
-  #estimateOnce(): number {
-    this.#estimatedTokens ??= estimateTokensOfBody(this.scan.body, this.scan.scan.members);
-    return this.#estimatedTokens;
+  #estimateOnce(): PromptEstimate {
+    this.#estimate ??= estimatePrompt(this.scan.body, this.scan.scan.members);
+    return this.#estimate;
   }
 
   /** A stream has begun, so there will be no further attempt: thousands of open streams should not keep their bodies. */
@@ -188,8 +193,8 @@ export class ModelCall implements Abortable {
     if (!isLimited) {
       return undefined;
     }
-    const promptTokens = this.operation === "count_tokens" ? 0 : this.#estimateOnce();
-    const quota = new CallQuota(exchange, new Demand(this.operation, this.scan, promptTokens), this.serving);
+    const prompt = this.operation === "count_tokens" ? NO_PROMPT : this.#estimateOnce();
+    const quota = new CallQuota(exchange, new Demand(this.operation, this.scan, prompt), this.serving);
     exchange.quota = quota;
     return quota;
   }
@@ -202,8 +207,20 @@ export class ModelCall implements Abortable {
   }
 
   /** The attempt has given the client its answer, or at least begun to. */
-  succeeded(endpoint: Endpoint): void {
-    this.exchange.services.cooldowns.succeeded(endpoint.nodeId);
+  answered(endpoint: Endpoint): void {
+    this.exchange.services.cooldowns.answered(endpoint.nodeId);
+  }
+
+  /** The attempt has given the client the whole of its answer. */
+  completed(endpoint: Endpoint): void {
+    this.exchange.services.cooldowns.completed(endpoint.nodeId);
+    this.finished();
+  }
+
+  /** The answer began and cannot go on. */
+  brokeOff(endpoint: Endpoint, error: SluiceError | UpstreamError): void {
+    learnBreak(this.exchange.services.cooldowns, this.serving.model, endpoint, error);
+    this.finished();
   }
 
   /** The answer is complete. */
@@ -230,7 +247,7 @@ export class ModelCall implements Abortable {
     this.#askedAgain += 1;
     this.exchange.entry.keepTokens();
     this.#scan = readBody(bodyOf(this.scan.body), WANTED);
-    this.#estimatedTokens = undefined;
+    this.#estimate = undefined;
     this.#attempt = new Attempt(this, endpoint);
     this.#attempt.start();
     return true;
@@ -241,7 +258,7 @@ export class ModelCall implements Abortable {
     this.#attempt = undefined;
     this.#quota?.releaseAttempt();
     this.#failure = failure;
-    this.#learn(endpoint, failure);
+    learnFailure(this.exchange.services.cooldowns, this.serving.model, endpoint, failure);
     if (failure.retryable === "elsewhere") {
       this.#choice.exclude(endpoint);
     }
@@ -339,32 +356,6 @@ export class ModelCall implements Abortable {
     }
     const message = `This model's providers are at their limits. Try again in ${(retryAfterMs / 1_000).toFixed(1)} s.`;
     return new SluiceError("rate_limit_exceeded", message, { retryAfterMs });
-  }
-
-  #learn(endpoint: Endpoint, failure: AttemptFailure): void {
-    const { nodeId } = endpoint;
-    const { cooldowns } = this.exchange.services;
-    const now = Date.now();
-    // what was under way when the node was sent to rest tells nothing new
-    const counts = failure.blamesNode && cooldowns.restsUntil(nodeId) <= now;
-    const restingId = whatRests(endpoint, failure);
-    if (restingId !== 0 && failure.restMs > 0) {
-      cooldowns.rest(restingId, failure.restMs, now);
-    }
-    if (counts && cooldowns.failed(nodeId) && this.#maySpare(nodeId, now)) {
-      cooldowns.eject(nodeId, now);
-    }
-  }
-
-  /** Never more than half of the nodes of a priority are ejected. */
-  #maySpare(node: number, now: number): boolean {
-    const { cooldowns } = this.exchange.services;
-    const group = this.serving.model.priorities.find(({ endpoints }) =>
-      endpoints.some(({ nodeId }) => nodeId === node),
-    );
-    const nodes = new Set(group?.endpoints.map(({ nodeId }) => nodeId));
-    const resting = [...nodes].filter((id) => id !== node && cooldowns.restsUntil(id) > now).length;
-    return resting + 1 <= Math.floor(nodes.size / 2);
   }
 
   #expired(clock: Clock): void {

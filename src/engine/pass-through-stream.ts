@@ -82,7 +82,7 @@ export class PassThroughStream implements AnswerSink {
   broken(error: SluiceError): boolean {
     if (this.#complete && !this.#failed) {
       // all has been said; how the connection ends after that is no matter for the client
-      this.#attempt.breakOff();
+      this.#attempt.hangUp();
       this.#finish();
       return true;
     }
@@ -91,7 +91,7 @@ export class PassThroughStream implements AnswerSink {
     }
     this.#forward();
     this.abandoned();
-    this.#attempt.breakOff();
+    this.#attempt.breakOff(error);
     this.#exchange.sendError(error);
     return true;
   }
@@ -187,7 +187,7 @@ export class PassThroughStream implements AnswerSink {
     }
     this.#forward();
     this.abandoned();
-    this.#attempt.breakOff();
+    this.#attempt.breakOff(error ?? brokenStream());
     const { endpoint } = this.#attempt;
     const { data } = parseSseEvent(buffer, start, end);
     if (error !== undefined && !(isJson(data) && isShowable(data, endpoint))) {

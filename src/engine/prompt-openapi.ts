@@ -31,6 +31,7 @@ export function openApiOf(route: DescribedRoute, prompts: readonly PromptHook[],
   ]);
   const post: JsonObject = {
     operationId: route.name.replaceAll(/[^A-Za-z0-9]+/g, "_"),
+    ...(mayStream(prompts) && { parameters: [STREAM] }),
     requestBody: { required: true, content: { "application/json": { schema: input } } },
     responses: {
       "200": { description: "The model's answer", content: contentOf(prompts, schemas) },
@@ -63,8 +64,20 @@ const ERROR: JsonObject = {
   },
 };
 
-/** The route's own schema, or what its templates mention. */
-function inputOf({ input, variables, defaults = {} }: PromptShape): JsonObject {
+const STREAM: JsonObject = {
+  name: "stream",
+  in: "query",
+  description: "Whether the answer is streamed; if left out, what `accept` says",
+  schema: { type: "boolean" },
+};
+
+/** What is not checked as a whole can be streamed. */
+function mayStream(prompts: readonly PromptHook[]): boolean {
+  return prompts.some(({ output }) => output.kind !== "json");
+}
+
+/** A prompt's own schema of its input, or one of what its templates mention. */
+export function inputOf({ input, variables, defaults = {} }: PromptShape): JsonObject {
   if (input !== undefined) {
     return input;
   }
@@ -85,8 +98,9 @@ function contentOf(prompts: readonly PromptHook[], schemas: JsonObject): JsonObj
   if (answers.length > 0) {
     content["application/json"] = { schema: named(answers, "Answer", schemas) };
   }
-  if (kinds.has("text") || kinds.has("full")) {
-    content["text/event-stream"] = { schema: { type: "string", description: "With `accept: text/event-stream`" } };
+  if (mayStream(prompts)) {
+    const description = "With `?stream=true` or `accept: text/event-stream`";
+    content["text/event-stream"] = { schema: { type: "string", description } };
   }
   return content;
 }

@@ -15,9 +15,12 @@ test("an estimate is corrected by what is known of the model's first upstream mo
     correction.learn(5, 1_000, 2_000);
     correction.learn(6, 1_000, 500);
   }
-  assert.equal(correctedTokens(correction, modelOf(5, 6), 101), 202);
-  assert.equal(correctedTokens(correction, modelOf(6, 5), 101), 51);
-  assert.equal(correctedTokens(correction, modelOf(7), 101), 101);
-  assert.equal(correctedTokens(correction, modelOf(), 101), 101);
-  assert.equal(correctedTokens(correction, modelOf(5), 0), 0);
+  const ofText = (model: CompiledModel, tokens: number): number =>
+    correctedTokens(correction, model, { tokens, mediaTokens: 0 });
+  assert.equal(ofText(modelOf(5, 6), 101), 202);
+  assert.equal(ofText(modelOf(6, 5), 101), 51);
+  assert.equal(ofText(modelOf(7), 101), 101);
+  assert.equal(ofText(modelOf(), 101), 101);
+  assert.equal(ofText(modelOf(5), 0), 0);
+  assert.equal(correctedTokens(correction, modelOf(5), { tokens: 1_101, mediaTokens: 1_000 }), 1_202);
 });

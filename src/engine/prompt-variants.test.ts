@@ -30,7 +30,7 @@ const SNAPSHOT: Snapshot = {
 
 test("a reference is what is published, a label's versions with their shares, or one version", () => {
   const names = (template: string): [string, number][] =>
-    promptVariants({ template }, SNAPSHOT).map(({ template: name, weight }) => [name, weight]);
+    promptVariants({ template }, SNAPSHOT).variants.map(({ template: name, weight }) => [name, weight]);
   assert.deepEqual(names("t"), [["t@1", 1]]);
   assert.deepEqual(names("t@2"), [["t@2", 1]]);
   assert.deepEqual(names("t@both"), [
@@ -40,8 +40,8 @@ test("a reference is what is published, a label's versions with their shares, or
   for (const template of ["u", "t@3", "t@none", "unpublished", "t@constructor", "t@"]) {
     assert.throws(() => promptVariants({ template }, SNAPSHOT), /there is no template/, template);
   }
-  const [first] = promptVariants({ template: "t" }, SNAPSHOT);
-  assert.equal(promptVariants({ template: "t@both" }, SNAPSHOT)[0]!.hook, first!.hook, "compiled once");
+  const [first] = promptVariants({ template: "t" }, SNAPSHOT).variants;
+  assert.equal(promptVariants({ template: "t@both" }, SNAPSHOT).variants[0]!.hook, first!.hook, "compiled once");
 });
 
 test("each is picked as often as its weight says", () => {

@@ -1,5 +1,6 @@
 /** The prompts that may answer on a route: one, or the versions of a template that share its requests. */
 import type { Snapshot, TemplateConfig, TemplateVersionConfig } from "../config/snapshot.ts";
+import { parseSticky, type Sticky } from "../config/sticky.ts";
 import { parseTemplateReference, sharesOf } from "../config/template-reference.ts";
 import { REQUEST_FILTERS } from "../filters/builtin.ts";
 import type { PromptHook, PromptReference } from "../filters/contract.ts";
@@ -25,13 +26,17 @@ export function templateVersionName(name: string, version: number): string {
   return `${name}@${version}`;
 }
 
+/** Those that share requests, and how it is chosen among them. */
+export interface PromptVariants {
+  readonly variants: readonly WeightedPrompt[];
+  /** Undefined: drawn for each request. */
+  readonly sticky: Sticky | undefined;
+}
+
 /** @throws Error if the reference leads nowhere */
-export function promptVariants(
-  prompt: PromptHook | PromptReference,
-  snapshot: WithTemplates,
-): readonly WeightedPrompt[] {
+export function promptVariants(prompt: PromptHook | PromptReference, snapshot: WithTemplates): PromptVariants {
   if ("render" in prompt) {
-    return [{ hook: prompt, template: "", weight: 1 }];
+    return { variants: [{ hook: prompt, template: "", weight: 1 }], sticky: undefined };
   }
   const { name, at } = parseTemplateReference(prompt.template);
   const template = templatesOf(snapshot).get(name);
@@ -39,11 +44,12 @@ export function promptVariants(
   if (template === undefined || shares === undefined) {
     throw new Error(`there is no template ${prompt.template}`);
   }
-  return shares.map(({ version, weight }) => ({
+  const variants = shares.map(({ version, weight }) => ({
     hook: hookOf(template, version),
     template: templateVersionName(name, version),
     weight,
   }));
+  return { variants, sticky: template.sticky === undefined ? undefined : parseSticky(template.sticky) };
 }
 
 /** One of them, each as often as its weight says. @param random from 0 to 1, 1 excluded */

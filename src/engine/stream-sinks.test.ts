@@ -55,6 +55,7 @@ class Witness {
       encoded: { sameDialect: client === target, usageInjected, includeUsage: false },
       answering: note("answering"),
       finished: note("finished"),
+      hangUp: note("hung up"),
       breakOff: note("broken off"),
       waitForClient: note("waits"),
       progressed() {},

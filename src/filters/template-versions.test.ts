@@ -63,6 +63,7 @@ test("templates that cannot work are refused where they stand", () => {
     ],
     [GOOD.replace("published: 1", "published: 3"), /version 3 is a draft/],
     [GOOD.replace("{ version: 2, weight: 3 }", "{ version: 3 }"), /labels\.live: version 3 is a draft/],
+    [GOOD.replace("name: t,", "name: t, sticky: header:X-User,"), /templates\[0\]\.sticky: must be `consumer`, `key`/],
     [GOOD.replace("live:", '"7":'), /labels.*must not be a number/],
     [
       GOOD.replace(`version: 2, prompt: ${prompt()}`, `version: 1, prompt: ${prompt()}`),

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { scanObject } from "./json-scan.ts";
 import type { JsonObject, JsonValue } from "./json.ts";
-import { estimateTokens, estimateTokensOfBody, PROMPT_MEMBERS } from "./token-estimate.ts";
+import { estimatePrompt, estimateTokens, estimateTokensOfBody, PROMPT_MEMBERS } from "./token-estimate.ts";
 
 /** Texts that the weights were not fitted to, with their tokens in o200k_base. */
 const SAMPLES: readonly (readonly [string, number, string])[] = [
@@ -174,6 +174,26 @@ test("images count by what the vendors publish for their size, whatever their by
     near(estimate, Math.ceil((1_024 * 1_024) / 750));
   }
   assert.equal(ofBody(user(imageUrl("https://example.com/cat.png"))) - text, 1_000);
+});
+
+test("what of an estimate is images and files is told apart, also in samples", () => {
+  const ofPrompt = (content: JsonValue): { tokens: number; mediaTokens: number } => {
+    const bytes = Buffer.from(JSON.stringify(user(content)));
+    return estimatePrompt(bytes, scanObject(bytes, PROMPT_MEMBERS).members);
+  };
+  assert.equal(ofPrompt("What is this?").mediaTokens, 0);
+  assert.equal(ofPrompt([{ type: "text", text: "What? ".repeat(20_000) }]).mediaTokens, 0);
+  for (const bytes of [400, 20_000, 2_000_000]) {
+    const url = `data:image/png;base64,${png(1_024, 1_024, bytes)}`;
+    assert.equal(ofPrompt(imageUrl(url)).mediaTokens, 765);
+    assert.equal(ofPrompt(imageUrl(url, { detail: "low" })).mediaTokens, 85);
+    const much = [{ type: "text", text: "What? ".repeat(20_000) }, ...(imageUrl(url) as JsonValue[])];
+    const { tokens, mediaTokens } = ofPrompt(much);
+    assert.ok(bytes < 4_096 || mediaTokens >= 765, `${mediaTokens}`);
+    assert.ok(tokens - mediaTokens > 20_000, `${tokens} of which ${mediaTokens}`);
+  }
+  assert.equal(ofPrompt(imageUrl("https://example.com/cat.png")).mediaTokens, 1_000);
+  assert.equal(ofPrompt([{ type: "file", file: { file_id: "file-1" } }]).mediaTokens, 1_000);
 });
 
 test("files: pages of a PDF, seconds of sound, characters of text", () => {

@@ -34,21 +34,37 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COLON = 0x3a;
 
+/** Estimated tokens of a prompt: whole numbers. */
+export interface PromptEstimate {
+  readonly tokens: number;
+  /** Of them those of images and files, which vendors count by rules of their own. */
+  readonly mediaTokens: number;
+}
+
+export const NO_PROMPT: PromptEstimate = { tokens: 0, mediaTokens: 0 };
+
 /**
- * Estimated tokens of the prompt in a JSON body, of whatever operation; at bounded cost, since of a large conversation
- * samples are weighed.
+ * Estimates the prompt in a JSON body, of whatever operation; at bounded cost, since of a large conversation samples are
+ * weighed.
  * @param body a valid JSON object
  * @param members where its members lie, PROMPT_MEMBERS among them; others do not count
  */
-export function estimateTokensOfBody(body: Buffer, members: ReadonlyMap<string, MemberSpan>): number {
+export function estimatePrompt(body: Buffer, members: ReadonlyMap<string, MemberSpan>): PromptEstimate {
   let tokens = 0;
+  let mediaTokens = 0;
   for (const [name, { valueStart, valueEnd }] of members) {
     if (!PROMPT_MEMBERS.includes(name)) continue;
     if (name === "messages") tokens += ANSWER;
     const scanner = new Scanner(body, SCHEMAS.includes(name) ? "schema" : "conversation");
     tokens += scanner.member(valueStart, valueEnd);
+    mediaTokens += scanner.mediaTokens;
   }
-  return Math.ceil(tokens);
+  return { tokens: Math.ceil(tokens), mediaTokens: Math.ceil(mediaTokens) };
+}
+
+/** All tokens of `estimatePrompt`. */
+export function estimateTokensOfBody(body: Buffer, members: ReadonlyMap<string, MemberSpan>): number {
+  return estimatePrompt(body, members).tokens;
 }
 
 /** What a member's value means for the estimate. */
@@ -97,6 +113,8 @@ interface Text extends Span {
 class Scanner {
   readonly #body: Buffer;
   readonly #form: "conversation" | "schema";
+  /** Of what was weighed: images and files. */
+  mediaTokens = 0;
   #tokens = 0;
   #lastMedia = 0;
   /** Means what the value of it that comes next is worth. */
@@ -124,6 +142,7 @@ class Scanner {
       mediaSum += mediaBefore;
     }
     texts.push({ start: Math.min(from, end), end, mediaBefore });
+    this.mediaTokens += mediaSum;
     return mediaSum + this.#texts(texts);
   }
 
@@ -137,6 +156,7 @@ class Scanner {
       }
       return tokens;
     }
+    const mediaBeforeSamples = this.mediaTokens;
     let weighed = 0;
     let passed = 0;
     let next = 0;
@@ -152,6 +172,7 @@ class Scanner {
       }
       passed += end - start;
     }
+    this.mediaTokens = mediaBeforeSamples + ((this.mediaTokens - mediaBeforeSamples) / weighed) * bytes;
     return (tokens / weighed) * bytes;
   }
 
@@ -220,6 +241,7 @@ class Scanner {
       if (this.#key !== SILENT) {
         this.#lastMedia = mediaTokens(body, start, mediaEnd);
         this.#tokens += this.#lastMedia;
+        this.mediaTokens += this.#lastMedia;
       }
       this.#key = NO_KEY;
       return mediaEnd + 1;
@@ -264,10 +286,13 @@ class Scanner {
       case LINK:
       case FILE:
         this.#lastMedia = UNKNOWN_MEDIA_TOKENS;
+        this.mediaTokens += UNKNOWN_MEDIA_TOKENS;
         return UNKNOWN_MEDIA_TOKENS;
       case DETAIL:
         if (this.#body.toString("latin1", start, end) === "low" && this.#lastMedia > LOW_DETAIL) {
-          return LOW_DETAIL - this.#lastMedia;
+          const less = LOW_DETAIL - this.#lastMedia;
+          this.mediaTokens += less;
+          return less;
         }
         return 0;
       default:

@@ -256,3 +256,44 @@ test("open requests and the fill of the tables are gauges, read at the scrape", 
   assert.equal(sum(samples, "sluice_ledger_rejected_total"), 0);
   collector.stop();
 });
+
+test("versions of a template are told apart, by status class; prompts without a name are not among them", () => {
+  const { count, text } = setUp({ maxSeries: 3, maxHistogramSeries: 3 });
+  const version = (number: number) => ({ gateway: "main", template: `sum.up-1@${number}` });
+  const numbers = { promptTokens: 100, completionTokens: 10, costNanoUsd: 7 };
+  count({ names: version(2), numbers, totalMs: 1_500 });
+  count({ names: version(2), numbers, status: 204 });
+  count({ names: version(2), status: 502, outcome: "upstream_error" });
+  count({ names: version(3), numbers });
+  count({ names: { gateway: "main" }, numbers });
+  const template = "sum.up-1";
+  const samples = parse(text());
+  const of = (what: string, labels: Record<string, string>): number => sum(samples, `sluice_template_${what}`, labels);
+  assert.deepEqual(
+    samples.filter(({ name }) => name === "sluice_template_requests_total"),
+    [
+      ["2", "2xx", 2],
+      ["2", "5xx", 1],
+      ["3", "2xx", 1],
+    ].map(([number, status, value]) => ({
+      name: "sluice_template_requests_total",
+      labels: { gateway: "main", template, version: number, status },
+      value,
+    })),
+  );
+  assert.equal(of("prompt_tokens_total", { version: "2" }), 200);
+  assert.equal(of("completion_tokens_total", { version: "2" }), 20);
+  assert.equal(of("cost_nano_usd_total", { version: "2" }), 14);
+  assert.equal(of("request_duration_seconds_count", { template, version: "2" }), 3);
+  assert.equal(of("request_duration_seconds_bucket", { version: "2", le: "1.28" }), 2);
+
+  count({ names: version(4) });
+  count({ names: version(5), status: 0, outcome: "worker_lost" });
+  const full = parse(text());
+  const other = { gateway: "main", template: "other", version: "other" };
+  assert.equal(sum(full, "sluice_template_requests_total", other), 2);
+  assert.equal(sum(full, "sluice_template_requests_total", { ...other, status: "none" }), 1);
+  assert.equal(sum(full, "sluice_template_request_duration_seconds_count", other), 1);
+  assert.equal(sum(full, "sluice_metrics_overflow_total", { labels: "templates" }), 2);
+  assert.equal(sum(full, "sluice_metrics_overflow_total", { labels: "template_latency" }), 1);
+});

@@ -4,10 +4,11 @@ import type { IntegerField } from "../ledger/usage-layout.ts";
 import type { UsageRecord } from "../ledger/usage-record.ts";
 import type { NameTable } from "../lib/name-table.ts";
 import { Histogram } from "./histogram.ts";
-import { metricHeader, renderFamily } from "./prometheus.ts";
+import { renderFamily } from "./prometheus.ts";
 import type { MetricSource } from "./prometheus.ts";
-import { SeriesTable } from "./series-table.ts";
+import { renderCounter, SeriesTable } from "./series-table.ts";
 import type { SeriesLabel } from "./series-table.ts";
+import { TemplateMetrics } from "./template-metrics.ts";
 
 // Bucket bounds in seconds: those of the OpenTelemetry GenAI semantic conventions for the duration of an operation,
 // the time to the first token and the time per output token; the duration's go on to ten minutes (long reasoning).
@@ -99,6 +100,7 @@ export class Metrics {
   readonly #usage: SeriesTable;
   readonly #latency: SeriesTable;
   readonly #errors: SeriesTable;
+  readonly #templates: TemplateMetrics;
   readonly #requestTuple = new Int32Array(REQUEST_FIELDS.length + 2);
   readonly #usageTuple = new Int32Array(USAGE_FIELDS.length);
   readonly #latencyTuple = new Int32Array(LATENCY_FIELDS.length + 1);
@@ -110,6 +112,7 @@ export class Metrics {
 
   constructor(options: MetricsOptions) {
     const maxSeries = options.maxSeries ?? 10_000;
+    const maxHistogramSeries = options.maxHistogramSeries ?? 500;
     const label = (field: IntegerField): SeriesLabel => ({
       label: LABELS.get(field) ?? "",
       values: field === INTEGER_FIELD.gateway ? "closed" : "open",
@@ -128,7 +131,8 @@ export class Metrics {
     const firstTokenAt = Histogram.stride(DURATION_BOUNDS);
     const outputTokenAt = firstTokenAt + Histogram.stride(FIRST_TOKEN_BOUNDS);
     const stride = outputTokenAt + Histogram.stride(OUTPUT_TOKEN_BOUNDS);
-    this.#latency = new SeriesTable([...LATENCY_FIELDS.map(label), stream], stride, options.maxHistogramSeries ?? 500);
+    this.#latency = new SeriesTable([...LATENCY_FIELDS.map(label), stream], stride, maxHistogramSeries);
+    this.#templates = new TemplateMetrics(options.names, maxSeries, maxHistogramSeries, DURATION_BOUNDS);
     this.#duration = new Histogram(
       "sluice_request_duration_seconds",
       "From the start of a request to its end.",
@@ -160,6 +164,7 @@ export class Metrics {
     this.#countUsage(record);
     this.#countError(record);
     this.#observeLatency(record);
+    this.#templates.record(record);
   }
 
   /** Everything as Prometheus text, in pieces of some kilobytes: there may be megabytes, and the thread has other work. */
@@ -183,6 +188,7 @@ export class Metrics {
     yield* this.#duration.render(this.#latency);
     yield* this.#firstToken.render(this.#latency);
     yield* this.#outputToken.render(this.#latency);
+    yield* this.#templates.render();
     yield this.#renderOverflows();
     for (const source of this.#sources) for (const family of source()) yield renderFamily(family);
   }
@@ -240,29 +246,18 @@ export class Metrics {
   }
 
   #renderOverflows(): string {
-    const samples = [
-      ["requests", this.#requests],
-      ["usage", this.#usage],
-      ["errors", this.#errors],
-      ["latency", this.#latency],
-    ] as const;
+    const counts: (readonly [labels: string, count: number])[] = [
+      ["requests", this.#requests.overflows],
+      ["usage", this.#usage.overflows],
+      ["errors", this.#errors.overflows],
+      ["latency", this.#latency.overflows],
+      ...this.#templates.overflows,
+    ];
     return renderFamily({
       name: "sluice_metrics_overflow_total",
       help: "Requests counted in an `other` series because a set of labels had reached its limit of series.",
       type: "counter",
-      samples: samples.map(([labels, table]) => ({ labels: { labels }, value: table.overflows })),
+      samples: counts.map(([labels, value]) => ({ labels: { labels }, value })),
     });
   }
-}
-
-/** Series of one counter, in pieces. */
-function* renderCounter(table: SeriesTable, offset: number, name: string, help: string): Generator<string> {
-  let text = metricHeader(name, help, "counter");
-  for (let series = 0; series < table.size; series++) {
-    text += `${name}{${table.labels(series)}} ${table.values[series * table.stride + offset] ?? 0}\n`;
-    if (text.length < 16_384) continue;
-    yield text;
-    text = "";
-  }
-  yield text;
 }

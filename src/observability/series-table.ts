@@ -1,5 +1,5 @@
 import { TupleIndex } from "../lib/tuple-index.ts";
-import { escapeLabelValue } from "./prometheus.ts";
+import { escapeLabelValue, metricHeader } from "./prometheus.ts";
 
 /** A label of a series table. */
 export interface SeriesLabel {
@@ -95,4 +95,16 @@ export class SeriesTable {
     }
     return series;
   }
+}
+
+/** Series of one counter, whose numbers lie at `offset` in each row, as Prometheus text in pieces. */
+export function* renderCounter(table: SeriesTable, offset: number, name: string, help: string): Generator<string> {
+  let text = metricHeader(name, help, "counter");
+  for (let series = 0; series < table.size; series++) {
+    text += `${name}{${table.labels(series)}} ${table.values[series * table.stride + offset] ?? 0}\n`;
+    if (text.length < 16_384) continue;
+    yield text;
+    text = "";
+  }
+  yield text;
 }

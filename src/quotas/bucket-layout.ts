@@ -103,6 +103,10 @@ export const DOUBLE = {
   scarceUntil: 19,
   /** Reserved or, of requests, counted since the bucket was made; never less. */
   taken: 20,
+  /** Of `elsewhere`: used on all machines. */
+  usedByAll: 21,
+  /** Of a month: used on all machines when it was last looked whether there is something to tell. */
+  told: 22,
 } as const;
 
 /** Default number of buckets: 200 MiB of address space, taken only as it is used. */

@@ -99,6 +99,32 @@ test("a subject that the configuration names only later gets its counter then", 
   store.close();
 });
 
+test("how many machines there are is kept: more at once, fewer only when a day has shown no more", (context) => {
+  const path = join(folder(context), "sluice.db");
+  const hourMs = 3_600_000;
+  let now = 1_764_000_000_000;
+  const seen = (...counts: number[]): number => {
+    const store = new MonthStore(path);
+    for (const count of counts) store.sawMachines(count, now);
+    store.close();
+    const again = new MonthStore(path);
+    const { machines } = again;
+    again.close();
+    return machines;
+  };
+  assert.equal(seen(), 1);
+  assert.equal(seen(1, 2, 5), 5);
+  assert.equal(seen(4, 3, 2, 1), 5, "they are stopped one after the other");
+  now += 23 * hourMs;
+  assert.equal(seen(5), 5);
+  now += 23 * hourMs;
+  assert.equal(seen(2), 5);
+  now += 2 * hourMs;
+  assert.equal(seen(2), 2);
+  now -= 400 * hourMs;
+  assert.equal(seen(1), 1, "a clock that was set back does not keep it for ever");
+});
+
 test("a second process that would count in the same file is refused, and told what to do", (context) => {
   const path = join(folder(context), "sluice.db");
   const store = new MonthStore(path);
@@ -145,6 +171,71 @@ test("a full disk loses nothing: what could not be written is written when there
     [5],
   );
   store.close();
+});
+
+test("a clock that was ahead when the process started overwrites nothing of the month that it goes back to", (context) => {
+  const store = new MonthStore(join(folder(context), "sluice.db"));
+  context.after(() => {
+    store.close();
+  });
+  const october = { subject: "consumer:search", kind: "monthlyTokens", month: 202_610, used: 7 } as const;
+  store.write([{ subject: "grant:search/index%2F72b", kind: "monthlyTokens", month: 202_611, used: 700 }, october]);
+  const { recorder, admission, bucket, table } = machine(store, new NameTable());
+  recorder.load(202_612);
+  admission.admit(0, [bucket], { tokens: 5, nanoUsd: 0 });
+  admission.settle(0, { tokens: 5, nanoUsd: 0 });
+  recorder.flush();
+  assert.equal(table.double(bucket.slot, DOUBLE.used), 705);
+  assert.deepEqual(
+    store.since(0).map(({ month, used }) => [month, used]),
+    [
+      [202_610, 7],
+      [202_611, 705],
+    ],
+  );
+  assert.equal(table.live, 1, "October is not needed");
+  assert.equal(admission.admit(0, [bucket], { tokens: 296, nanoUsd: 0 })?.reason, "full");
+});
+
+test("rows that a later version wrote are left alone", (context) => {
+  const path = join(folder(context), "sluice.db");
+  const store = new MonthStore(path);
+  const rows = ["team:search", "consumer:%E0%A4%A", "consumer", ""].map((subject) => ({
+    ...{ subject, kind: "monthlyTokens" as const, month: 202_611, used: 7 },
+  }));
+  const other = { subject: "consumer:search", kind: "monthlyRequests" as "monthlyUsd", month: 202_611, used: 7 };
+  store.write([...rows, other]);
+  const names = new NameTable();
+  for (const name of ["search", "team"]) names.id(name);
+  const { recorder, admission, bucket } = machine(store, names);
+  recorder.load(202_611);
+  admission.admit(0, [bucket], { tokens: 5, nanoUsd: 0 });
+  admission.settle(0, { tokens: 5, nanoUsd: 0 });
+  assert.equal(recorder.flush(), 1);
+  assert.deepEqual(
+    store
+      .since(0)
+      .map(({ used }) => used)
+      .toSorted(),
+    [5, 7, 7, 7, 7, 7],
+  );
+  store.close();
+});
+
+test("absurd counters are kept as far as they can be counted, and hinder neither others nor the next start", (context) => {
+  const path = join(folder(context), "sluice.db");
+  const kind = "monthlyTokens";
+  const row = (used: number, index: number) => ({ subject: `consumer:c${index}`, kind, month: 202_611, used }) as const;
+  const store = new MonthStore(path);
+  store.write([1e17, 2 ** 53 + 2, 1e300, Infinity, Number.NaN, -5, 12].map(row));
+  store.close();
+  const again = new MonthStore(path);
+  const most = Number.MAX_SAFE_INTEGER;
+  assert.deepEqual(
+    again.since(0).map(({ used }) => used),
+    [most, most, most, most, 0, 12],
+  );
+  again.close();
 });
 
 test("kill -9 in the midst of writing leaves the last commit", { timeout: 30_000 }, async (context) => {

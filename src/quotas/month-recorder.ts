@@ -3,9 +3,9 @@
  * running request has reserved is not written; what its checkpoints have settled is.
  */
 import { isMonthly, KIND, parseSubjectText, subjectText, type Subject, bucketKey } from "./bucket.ts";
-import { DOUBLE, WORD } from "./bucket-layout.ts";
+import { DOUBLE, REGIME, WORD } from "./bucket-layout.ts";
 import type { BucketTable } from "./bucket-table.ts";
-import { type BudgetAlert, BudgetAlerts } from "./budget-alerts.ts";
+import { type BudgetAlert, budgetAlerts } from "./budget-alerts.ts";
 import type { MonthRow, MonthStore } from "./month-store.ts";
 
 /** Names of the configuration, by id and back. */
@@ -23,9 +23,10 @@ export class MonthRecorder {
   readonly #store: MonthStore;
   readonly #names: Names;
   readonly #onPassed: (alerts: readonly BudgetAlert[]) => void;
-  readonly #alerts = new BudgetAlerts();
   /** Rows of the store whose subject the configuration does not name now. */
   #pending: MonthRow[] = [];
+  /** YYYYMM: what the store has of earlier months was not read. */
+  #loadedFrom = 0;
 
   /** @param onPassed told of budgets that passed 80 % or 100 % */
   constructor(
@@ -43,6 +44,14 @@ export class MonthRecorder {
   /** Reads the store. @param oldestMonth YYYYMM: earlier months are not needed any more */
   load(oldestMonth: number): void {
     this.#pending = this.#store.since(oldestMonth);
+    this.#loadedFrom = oldestMonth;
+    this.restore();
+  }
+
+  /** The clock was set back, into a month that was not needed when the process started. */
+  #loadFrom(month: number): void {
+    this.#pending.push(...this.#store.since(month, this.#loadedFrom));
+    this.#loadedFrom = month;
     this.restore();
   }
 
@@ -56,47 +65,53 @@ export class MonthRecorder {
     this.restore();
     const rows: MonthRow[] = [];
     const slots: number[] = [];
-    const { highWater } = this.#table;
+    const alerts: BudgetAlert[] = [];
+    const table = this.#table;
+    const { highWater } = table;
     for (let slot = 0; slot < highWater; slot++) {
+      if (table.isFree(slot) || !isMonthly(table.kind(slot))) {
+        continue;
+      }
+      const month = table.word(slot, WORD.period);
+      if (month < this.#loadedFrom) {
+        this.#loadFrom(month);
+      }
       // read without the lock: what changes in this moment is written the next time
-      if (this.#table.double(slot, DOUBLE.used) !== this.#table.double(slot, DOUBLE.stored)) {
-        const row = this.#row(slot);
-        if (row !== undefined) {
-          rows.push(row);
-          slots.push(slot);
-        }
+      const isNew = table.double(slot, DOUBLE.used) !== table.double(slot, DOUBLE.stored);
+      const isNews = usedByAll(table, slot) > table.double(slot, DOUBLE.told);
+      const row = isNew || isNews ? this.#row(slot) : undefined;
+      if (row !== undefined && isNews) {
+        alerts.push(...this.#alertsOf(slot, row));
+      }
+      if (row !== undefined && isNew) {
+        rows.push(row);
+        slots.push(slot);
       }
     }
-    if (rows.length > 0) {
+    if (alerts.length > 0) {
       // first, so that nobody who runs out of budget goes untold, be it that the store fails or the process dies now
-      this.#tell(rows, slots);
+      this.#onPassed(alerts);
+    }
+    if (rows.length > 0) {
       this.#store.write(rows);
-      this.#alerts.stored();
       slots.forEach((slot, index) => {
-        this.#table.setDouble(slot, DOUBLE.stored, rows[index]!.used);
+        table.setDouble(slot, DOUBLE.stored, rows[index]!.used);
       });
     }
     return rows.length;
   }
 
-  #tell(rows: readonly MonthRow[], slots: readonly number[]): void {
-    const alerts = rows.flatMap((row, index) => {
-      const slot = slots[index]!;
-      // of a budget that machines share, what all of them have used
-      const used = Math.max(row.used, this.#table.status(slot, 0).used);
-      return this.#alerts.passed(
-        { ...row, used },
-        this.#table.double(slot, DOUBLE.stored),
-        this.#table.double(slot, DOUBLE.limit),
-      );
-    });
-    if (alerts.length > 0) {
-      this.#onPassed(alerts);
-    }
+  /** What was told before a restart is known from what was stored then, so nothing more has to be kept. */
+  #alertsOf(slot: number, row: MonthRow): BudgetAlert[] {
+    const table = this.#table;
+    const before = Math.max(table.double(slot, DOUBLE.stored), table.double(slot, DOUBLE.told));
+    const used = usedByAll(table, slot);
+    table.setDouble(slot, DOUBLE.told, used);
+    return budgetAlerts({ ...row, used }, before, table.double(slot, DOUBLE.limit));
   }
 
   #restore(row: MonthRow): boolean {
-    const subject = this.#subjectOf(row.subject);
+    const subject = row.kind in KINDS ? this.#subjectOf(row.subject) : undefined;
     if (subject === undefined) {
       return false;
     }
@@ -116,8 +131,13 @@ export class MonthRecorder {
     }
   }
 
+  /** Undefined for what the configuration does not name now, and for what a later version has written. */
   #subjectOf(text: string): Subject | undefined {
-    const { type, names } = parseSubjectText(text);
+    const parsed = tryToParse(text);
+    if (parsed === undefined) {
+      return undefined;
+    }
+    const { type, names } = parsed;
     const [first = 0, second = 0, third = 0] = names.map((name) => this.#names.find(name));
     const ids = [first, second, third].slice(0, names.length);
     return ids.includes(0) ? undefined : { type, first, second, third };
@@ -143,4 +163,19 @@ export class MonthRecorder {
       lock.unlock();
     }
   }
+}
+
+function tryToParse(text: string): ReturnType<typeof parseSubjectText> | undefined {
+  try {
+    return parseSubjectText(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What was used of a month's bucket on all machines, as far as this one knows. */
+function usedByAll(table: BucketTable, slot: number): number {
+  const own = table.double(slot, DOUBLE.used);
+  const all = table.double(slot, DOUBLE.usedByAll) + table.double(slot, DOUBLE.spent);
+  return table.regime === REGIME.leased ? Math.max(own, all) : own;
 }

@@ -19,6 +19,12 @@ export interface MonthRow {
   readonly used: number;
 }
 
+interface SeenMachines {
+  readonly count: number;
+  /** Milliseconds since the epoch. */
+  readonly seenAt: number;
+}
+
 /** The file cannot be used; the message says why and what to do. */
 export class StoreError extends Error {
   override readonly name = "StoreError";
@@ -30,16 +36,24 @@ const SCHEMA = `
     PRIMARY KEY (month, subject, kind)
   ) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS machine (id TEXT NOT NULL);
+  CREATE TABLE IF NOT EXISTS machines (count INTEGER NOT NULL, seen_at INTEGER NOT NULL);
 `;
 const UPSERT = `
   INSERT INTO month_counters (subject, kind, month, used) VALUES (?, ?, ?, ?)
   ON CONFLICT (month, subject, kind) DO UPDATE SET used = excluded.used
 `;
 
+/** Fewer machines than there were are believed after so long: maybe all are being stopped, this one last. */
+const FEWER_MS = 24 * 3_600_000;
+/** So often it is written that they are as many as before. */
+const AS_MANY_MS = 3_600_000;
+
 /** Counters of months, as they were when they were last written. */
 export class MonthStore {
   /** A name of this machine that lasts as long as the file. */
   readonly machineId: string;
+  /** Machines that shared limits lately, this one included: the most of a day. */
+  #machines: SeenMachines = { count: 1, seenAt: 0 };
   readonly #database: DatabaseSync;
   readonly #upsert: StatementSync;
 
@@ -58,16 +72,21 @@ export class MonthStore {
       this.#database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
       this.#database.exec(SCHEMA);
       this.machineId = this.#ownId();
+      const seen = this.#database.prepare("SELECT count, seen_at AS seenAt FROM machines").get();
+      this.#machines = (seen as SeenMachines | undefined) ?? this.#machines;
       this.#upsert = this.#database.prepare(UPSERT);
     } catch (error) {
       throw new StoreError(`the store ${path} cannot be used: ${remedy(error)}`, { cause: error });
     }
   }
 
-  /** All counters of a month and of those after it. */
-  since(month: number): MonthRow[] {
-    const rows = this.#database.prepare("SELECT subject, kind, month, used FROM month_counters WHERE month >= ?");
-    return rows.all(month) as unknown as MonthRow[];
+  /** All counters of a month and of those after it. @param before YYYYMM: only of months before this one */
+  since(month: number, before: number = Infinity): MonthRow[] {
+    // as a real number, since SQLite knows whole ones that JavaScript does not
+    const rows = this.#database.prepare(
+      "SELECT subject, kind, month, CAST(used AS REAL) AS used FROM month_counters WHERE month >= ? AND month < ?",
+    );
+    return rows.all(month, before) as unknown as MonthRow[];
   }
 
   /** Writes counters, all or none. @throws StoreError when the disk is full or gone; what was there before stays */
@@ -75,7 +94,9 @@ export class MonthStore {
     try {
       this.#database.exec("BEGIN IMMEDIATE");
       for (const { subject, kind, month, used } of rows) {
-        this.#upsert.run(subject, kind, month, Math.round(used));
+        if (!Number.isNaN(used)) {
+          this.#upsert.run(subject, kind, month, Math.min(Number.MAX_SAFE_INTEGER, Math.max(0, Math.round(used))));
+        }
       }
       this.#database.exec("COMMIT");
     } catch (error) {
@@ -83,6 +104,34 @@ export class MonthStore {
         this.#database.exec("ROLLBACK");
       }
       throw new StoreError(`monthly counters cannot be written: ${remedy(error)}`, { cause: error });
+    }
+  }
+
+  /** Machines that shared limits when this one was last told, or the most of the last day; 1 if nobody knows. */
+  get machines(): number {
+    return this.#machines.count;
+  }
+
+  /**
+   * So many machines share limits now; kept for when it starts next and cannot ask.
+   * @param now milliseconds since the epoch @throws StoreError when it cannot be written
+   */
+  sawMachines(count: number, now: number): void {
+    const before = this.#machines;
+    const ageMs = Math.abs(now - before.seenAt);
+    if (count < before.count ? ageMs < FEWER_MS : count === before.count && ageMs < AS_MANY_MS) {
+      return;
+    }
+    try {
+      this.#database.exec("BEGIN IMMEDIATE; DELETE FROM machines");
+      this.#database.prepare("INSERT INTO machines (count, seen_at) VALUES (?, ?)").run(count, now);
+      this.#database.exec("COMMIT");
+      this.#machines = { count, seenAt: now };
+    } catch (error) {
+      if (this.#database.isTransaction) {
+        this.#database.exec("ROLLBACK");
+      }
+      throw new StoreError(`the number of machines cannot be written: ${remedy(error)}`, { cause: error });
     }
   }
 

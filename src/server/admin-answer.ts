@@ -6,6 +6,11 @@ export interface AdminAnswer {
   readonly body: string;
 }
 
+/** An answer that may be long: 200, with JSON in pieces, each made when the one before is on its way. */
+export interface LongAnswer {
+  readonly pieces: Iterable<string>;
+}
+
 export function jsonAnswer(status: number, body: object): AdminAnswer {
   return { status, body: JSON.stringify(body) };
 }

@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { setImmediate } from "node:timers/promises";
 import type { PromptCatalogue } from "../engine/prompt-catalogue.ts";
-import { type AdminAnswer, jsonAnswer, problem } from "./admin-answer.ts";
+import { type AdminAnswer, jsonAnswer, type LongAnswer, problem } from "./admin-answer.ts";
 import { answerPrompts, isPromptPath } from "./admin-prompts.ts";
 import { answerUsage, isUsagePath } from "./admin-usage.ts";
 import type { UsageAnswer, UsageQuestion } from "./messages.ts";
@@ -86,14 +86,17 @@ export class AdminServer {
     if (refusal !== undefined) sendJson(response, refusal);
     else if (path === "/healthz") sendJson(response, jsonAnswer(200, { status: "ok" }));
     else if (path === "/readyz") sendJson(response, this.#readiness());
-    else if (path === "/metrics") void this.#sendMetrics(request, response);
-    else if (isPromptPath(path))
+    else if (path === "/metrics") {
+      void this.#sendPieces(request, response, this.#services.metricsContentType, this.#services.renderMetrics());
+    } else if (isPromptPath(path))
       void this.#send(
+        request,
         response,
         answerPrompts(path, () => this.#services.prompts()),
       );
     else
       void this.#send(
+        request,
         response,
         answerUsage(target, (question) => this.#services.usage(question)),
       );
@@ -106,35 +109,35 @@ export class AdminServer {
       : jsonAnswer(503, { status: "not_ready", reason });
   }
 
-  async #send(response: ServerResponse, answer: Promise<AdminAnswer>): Promise<void> {
+  async #send(
+    request: IncomingMessage,
+    response: ServerResponse,
+    answer: Promise<AdminAnswer | LongAnswer>,
+  ): Promise<void> {
     try {
-      sendJson(response, await answer);
+      const result = await answer;
+      if ("body" in result) sendJson(response, result);
+      else await this.#sendPieces(request, response, "application/json", result.pieces);
     } catch (error) {
       this.#services.onError(error);
       sendJson(response, problem(500, "internal_error", "The report failed; the process log says why."));
     }
   }
 
-  async #sendMetrics(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #sendPieces(
+    request: IncomingMessage,
+    response: ServerResponse,
+    contentType: string,
+    pieces: Iterable<string>,
+  ): Promise<void> {
     try {
-      response.writeHead(200, { "content-type": this.#services.metricsContentType, "cache-control": "no-store" });
-      if (request.method !== "HEAD") await this.#writePieces(response);
+      response.writeHead(200, { "content-type": contentType, "cache-control": "no-store" });
+      if (request.method !== "HEAD") await writePieces(response, pieces);
       response.end();
     } catch (error) {
       this.#services.onError(error);
       // Part of the text may be out: a broken connection is the only honest end.
       response.destroy();
-    }
-  }
-
-  async #writePieces(response: ServerResponse): Promise<void> {
-    let deadline = performance.now() + SLICE_MS;
-    for (const piece of this.#services.renderMetrics()) {
-      if (!response.write(piece)) await drained(response);
-      if (response.destroyed) return;
-      if (performance.now() < deadline) continue;
-      await setImmediate();
-      deadline = performance.now() + SLICE_MS;
     }
   }
 }
@@ -145,7 +148,7 @@ function refuse(method: string, path: string): AdminAnswer | undefined {
     return problem(
       404,
       "route_not_found",
-      "The admin port answers /healthz, /readyz, /metrics, /admin/v1/usage, /admin/v1/consumers/{name}/usage, /admin/v1/templates and /admin/v1/templates/{name}/openapi.json.",
+      "The admin port answers /healthz, /readyz, /metrics, /admin/v1/usage, /admin/v1/consumers/{name}/usage, /admin/v1/templates, /admin/v1/templates/{name} and /admin/v1/templates/{name}/openapi.json.",
     );
   }
   return method === "GET" || method === "HEAD"
@@ -162,6 +165,17 @@ function sendJson(response: ServerResponse, answer: AdminAnswer): void {
     ...(answer.status === 405 ? { allow: "GET, HEAD" } : {}),
   });
   response.end(text);
+}
+
+async function writePieces(response: ServerResponse, pieces: Iterable<string>): Promise<void> {
+  let deadline = performance.now() + SLICE_MS;
+  for (const piece of pieces) {
+    if (!response.write(piece)) await drained(response);
+    if (response.destroyed) return;
+    if (performance.now() < deadline) continue;
+    await setImmediate();
+    deadline = performance.now() + SLICE_MS;
+  }
 }
 
 /** Resolves when the client has taken what was written, or is gone. */

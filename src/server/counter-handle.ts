@@ -3,14 +3,14 @@ import { Worker } from "node:worker_threads";
 import type { NameDelta } from "../lib/name-table.ts";
 import type { ProcessLog } from "../observability/log.ts";
 import type { BudgetAlert } from "../quotas/budget-alerts.ts";
-import type { CounterStart, FromCounter, ToCounter } from "./messages.ts";
+import type { CounterStart, FromCounter, KnownMachines, ToCounter } from "./messages.ts";
 
 /** Writing what is left takes no longer than this, or is given up. */
 const STOP_MS = 5_000;
 
 export class CounterHandle {
-  /** The machine's name, when the store is open. Rejects with what is wrong with the store. */
-  readonly ready: Promise<string>;
+  /** What the store knows of machines, when it is open. Rejects with what is wrong with the store. */
+  readonly ready: Promise<KnownMachines>;
   /** Counters cannot be written now. */
   failing = false;
   readonly #thread: Worker;
@@ -19,14 +19,14 @@ export class CounterHandle {
   /** @param onPassed told of budgets that passed 80 % or 100 % */
   constructor(url: URL, start: CounterStart, log: ProcessLog, onPassed: (alerts: readonly BudgetAlert[]) => void) {
     this.#thread = new Worker(url, { workerData: start, name: "counters" });
-    const ready = Promise.withResolvers<string>();
+    const ready = Promise.withResolvers<KnownMachines>();
     const ended = Promise.withResolvers<void>();
     this.ready = ready.promise;
     this.#ended = ended.promise;
     this.#thread.on("message", (message: FromCounter) => {
       switch (message.kind) {
         case "ready":
-          ready.resolve(message.machineId);
+          ready.resolve(message.known);
           return;
         case "writeFailed":
           this.failing = true;
@@ -51,6 +51,11 @@ export class CounterHandle {
 
   shareNames(delta: NameDelta): void {
     this.#send({ kind: "names", delta });
+  }
+
+  /** So many machines share limits now. */
+  sawMachines(count: number): void {
+    this.#send({ kind: "machines", count });
   }
 
   /** Writes what is left and ends. */

@@ -42,6 +42,14 @@ function flush(): void {
   }
 }
 
+function sawMachines(count: number): void {
+  try {
+    store.sawMachines(count, Date.now());
+  } catch {
+    // a store that fails is told of by the counters; the next word of the machines tries again
+  }
+}
+
 const timer = setInterval(flush, FLUSH_MS);
 
 port.on("message", (message: ToCounter) => {
@@ -50,6 +58,9 @@ port.on("message", (message: ToCounter) => {
       names.append(message.delta);
       recorder.restore();
       return;
+    case "machines":
+      sawMachines(message.count);
+      return;
     case "stop":
       clearInterval(timer);
       flush();
@@ -57,4 +68,4 @@ port.on("message", (message: ToCounter) => {
       port.close();
   }
 });
-post({ kind: "ready", machineId: store.machineId });
+post({ kind: "ready", known: { machineId: store.machineId, machines: store.machines } });

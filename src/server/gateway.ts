@@ -13,8 +13,16 @@ import type { ProcessLog } from "../observability/log.ts";
 import type { DirectoryHandle } from "../directory/table.ts";
 import type { UsageCollector } from "../ledger/usage-collector.ts";
 import type { MetricSource } from "../observability/prometheus.ts";
+import type { BudgetAlert } from "../quotas/budget-alerts.ts";
 import { CounterHandle } from "./counter-handle.ts";
-import type { FromLoader, LoaderStart, LoaderThreadStart, ProcessSettings, SharedSnapshot } from "./messages.ts";
+import type {
+  FromLoader,
+  KnownMachines,
+  LoaderStart,
+  LoaderThreadStart,
+  ProcessSettings,
+  SharedSnapshot,
+} from "./messages.ts";
 import type { ToLoader, UsageAnswer, UsageQuestion } from "./messages.ts";
 import { PromptDesk } from "./prompt-desk.ts";
 import { QuotaAlerts } from "./quota-alerts.ts";
@@ -104,7 +112,7 @@ export class Gateway {
   async start(): Promise<ListenConfig> {
     const first = await this.#startLoader();
     this.#take(first);
-    await this.#share(first.settings, await this.#machineId(first.settings));
+    await this.#share(first.settings, await this.#knownMachines(first.settings));
     const { server } = first.settings;
     const reusePort = process.platform === "linux";
     const count = reusePort ? server.workers || availableParallelism() : 1;
@@ -220,11 +228,11 @@ export class Gateway {
   }
 
   /**
-   * The name of this machine that the store keeps; undefined where nothing needs one, or where limits are shared but
-   * no file can be had: they still are.
+   * What the store knows of this machine and the others; undefined where nothing needs it, or where limits are shared
+   * but no file can be had: they still are.
    * @throws StoreError if monthly counters could not be kept
    */
-  async #machineId({ limitsMonths }: ProcessSettings): Promise<string | undefined> {
+  async #knownMachines({ limitsMonths }: ProcessSettings): Promise<KnownMachines | undefined> {
     try {
       return await this.#counters?.ready;
     } catch (error) {
@@ -240,16 +248,23 @@ export class Gateway {
   }
 
   /** Shares limits with other machines, if there is anything to share them by. */
-  async #share({ state, gateway, quotas }: ProcessSettings, machineId: string | undefined): Promise<void> {
+  async #share(settings: ProcessSettings, known: KnownMachines | undefined): Promise<void> {
+    const { state, gateway, quotas } = settings;
     if (state === undefined) {
       return;
     }
     const nameOf = (id: number): string => this.#names.name(id);
     const { table } = this.#quotas;
-    const options = { state, gateway, onLoss: quotas.onAuthorityLoss, machineId, table, nameOf };
+    const onMachines = (count: number): void => this.#counters?.sawMachines(count);
+    const options = { state, gateway, onLoss: quotas.onAuthorityLoss, known, onMachines, table, nameOf };
     this.#shared = new SharedLimits(options, this.#log);
     this.#observer.sharing(this.#shared);
     await this.#shared.ready;
+  }
+
+  /** Budgets run out. Where machines share them, one of them says so. */
+  async #tell(alerts: readonly BudgetAlert[]): Promise<void> {
+    this.#alerts.passed(this.#shared === undefined ? alerts : await this.#shared.claim(alerts));
   }
 
   /** Opens the store when something is first limited by the month. */
@@ -261,7 +276,7 @@ export class Gateway {
       threadUrl("counter-thread"),
       { buckets: this.#quotas.buckets, names: this.#names.since(0), path: store.path },
       this.#log,
-      this.#alerts.passed,
+      (alerts) => void this.#tell(alerts),
     );
     this.#counters = counters;
     counters.ready.catch((error: unknown) => {

@@ -67,11 +67,21 @@ export interface CounterStart {
 
 export type ToCounter =
   | { readonly kind: "names"; readonly delta: NameDelta }
+  /** So many machines share limits. */
+  | { readonly kind: "machines"; readonly count: number }
   /** Write what is left, and end. */
   | { readonly kind: "stop" };
 
+/** What the store knows of this machine and the others. */
+export interface KnownMachines {
+  /** This machine's name. */
+  readonly machineId: string;
+  /** How many shared limits lately, this one included. */
+  readonly machines: number;
+}
+
 export type FromCounter =
-  | { readonly kind: "ready"; readonly machineId: string }
+  | { readonly kind: "ready"; readonly known: KnownMachines }
   | { readonly kind: "writeFailed"; readonly message: string }
   | { readonly kind: "passed"; readonly alerts: readonly BudgetAlert[] }
   /** After it had failed. */

@@ -15,10 +15,14 @@ export class PromptDesk {
   catalogueOf(snapshot: SharedSnapshot): Promise<PromptCatalogue> {
     if (this.#catalogue === undefined || this.#version !== snapshot.version) {
       this.#version = snapshot.version;
-      this.#catalogue = runInSlices(decodeSnapshot(snapshot.parts), SLICE_MS).then(
-        ({ result: { version, templates, domains } }) => new PromptCatalogue({ version, templates, domains }),
-      );
+      this.#catalogue = runInSlices(readCatalogue(snapshot), SLICE_MS).then(({ result }) => result);
     }
     return this.#catalogue;
   }
+}
+
+function* readCatalogue({ parts }: SharedSnapshot): Generator<undefined, PromptCatalogue> {
+  const { version, templates, domains } = yield* decodeSnapshot(parts);
+  // the rest of the snapshot need not be kept
+  return yield* PromptCatalogue.build({ version, templates, domains });
 }

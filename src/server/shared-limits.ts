@@ -5,8 +5,10 @@ import type { ProcessLog } from "../observability/log.ts";
 import type { MetricSource } from "../observability/prometheus.ts";
 import type { AuthorityState } from "../quotas/authority/authority.ts";
 import { LeaseKeeper } from "../quotas/authority/lease-keeper.ts";
-import { LEASE_MS, RedisAuthority } from "../quotas/authority/redis-authority.ts";
+import { type Claim, LEASE_MS, RedisAuthority } from "../quotas/authority/redis-authority.ts";
 import type { BucketTable } from "../quotas/bucket-table.ts";
+import type { BudgetAlert } from "../quotas/budget-alerts.ts";
+import type { KnownMachines } from "./messages.ts";
 
 type LossRule = QuotasConfig["onAuthorityLoss"];
 
@@ -16,13 +18,20 @@ const RULES: Readonly<Record<LossRule, string>> = {
   closed: "what it has leased, then nothing that is limited",
 };
 
+/** Alerts that wait to be claimed; more are told by other machines, too. */
+const MAX_UNCLAIMED = 1_000;
+/** A script blocks Redis while it runs. */
+const CLAIMS_A_CALL = 100;
+
 /** What limits are shared with. */
 export interface SharedLimitsOptions {
   readonly state: StateConfig;
   readonly gateway: string;
   readonly onLoss: LossRule;
-  /** The machine's name that its store keeps; undefined where there is no store. */
-  readonly machineId: string | undefined;
+  /** What the store knows of machines; undefined where there is no store. */
+  readonly known: KnownMachines | undefined;
+  /** Told how many machines share, every two seconds or so. */
+  readonly onMachines: (count: number) => void;
   readonly table: BucketTable;
   readonly nameOf: (id: number) => string;
 }
@@ -30,28 +39,34 @@ export interface SharedLimitsOptions {
 /** The machine's part in shared limits. */
 export class SharedLimits {
   readonly #keeper: LeaseKeeper;
+  #authority: RedisAuthority | undefined;
+  /** Told while the authority did not answer. */
+  #unclaimed: BudgetAlert[] = [];
   readonly #log: ProcessLog;
   #onLoss: LossRule;
 
-  constructor({ state, gateway, onLoss, machineId, table, nameOf }: SharedLimitsOptions, log: ProcessLog) {
+  constructor(options: SharedLimitsOptions, log: ProcessLog) {
+    const { state, gateway, onLoss, known, onMachines, table, nameOf } = options;
     this.#log = log;
     this.#onLoss = onLoss;
-    const machine = machineId ?? randomUUID();
+    const machine = known?.machineId ?? randomUUID();
+    const machinesBefore = known?.machines ?? 1;
     this.#keeper = new LeaseKeeper({
       table,
       nameOf,
       onLoss,
       leaseMs: LEASE_MS,
-      connect: (tellKeeper) =>
-        new RedisAuthority({
-          config: state,
-          gateway,
-          machine,
-          onState: (next) => {
-            tellKeeper(next);
-            this.#say(next);
-          },
-        }),
+      connect: (tellKeeper) => {
+        const onState = (next: AuthorityState): void => {
+          if (next.state === "ok") {
+            void this.#claimLate(); // before the others hear of what was used meanwhile
+          }
+          tellKeeper(next);
+          this.#say(next);
+        };
+        this.#authority = new RedisAuthority({ config: state, gateway, machine, machinesBefore, onState, onMachines });
+        return this.#authority;
+      },
     });
   }
 
@@ -64,6 +79,27 @@ export class SharedLimits {
   setLossRule(rule: LossRule): void {
     this.#onLoss = rule;
     this.#keeper.setLossRule(rule);
+  }
+
+  /** Of alerts those that this machine is to tell: each is told by one of all machines, or if need be by several. */
+  async claim(alerts: readonly BudgetAlert[]): Promise<readonly BudgetAlert[]> {
+    const mine: BudgetAlert[] = [];
+    for (let from = 0; from < alerts.length; from += CLAIMS_A_CALL) {
+      const some = alerts.slice(from, from + CLAIMS_A_CALL);
+      try {
+        const isMine = await this.#authority!.claim(some.map(claimOf));
+        mine.push(...some.filter((_, index) => isMine[index]));
+      } catch {
+        // why is told by the authority's state
+        mine.push(...some);
+        this.#unclaimed.push(...some.slice(0, MAX_UNCLAIMED - this.#unclaimed.length));
+      }
+    }
+    return mine;
+  }
+
+  async #claimLate(): Promise<void> {
+    await this.claim(this.#unclaimed.splice(0));
   }
 
   /** Gives all leases back and disconnects. Call it when no request runs any more. */
@@ -81,6 +117,10 @@ export class SharedLimits {
       this.#log.warn({ reason: state.reason }, `limits are not shared: ${state.message} ${rule}`);
     }
   }
+}
+
+function claimOf({ month, kind, limit, percent, subject }: BudgetAlert): Claim {
+  return { month, thing: `alert ${percent} ${kind} ${limit} ${subject}` };
 }
 
 /** Without values where no limits are shared. */

@@ -13,49 +13,45 @@ import type {
   TemplateConfig,
 } from "../config/snapshot.ts";
 
-/** Items of one part: about 20 to 50 KB of JSON, some 100 µs to parse. */
-const ITEMS_PER_PART = 100;
+/** Characters of JSON in one part, unless a single item has more: some 100 µs to parse. */
+const PART_LENGTH = 32_768;
 
 /** What travels in parts of its own. */
 type Lists = "providers" | "models" | "consumers" | "domains" | "templates" | "prices";
 
-type Part =
-  | { readonly kind: "head"; readonly head: Omit<Snapshot, Lists> }
+type ListPart =
   | { readonly kind: "providers"; readonly items: readonly ProviderConfig[] }
   | { readonly kind: "models"; readonly items: readonly ModelConfig[] }
   | { readonly kind: "templates"; readonly items: readonly TemplateConfig[] }
   | { readonly kind: "prices"; readonly items: readonly PriceRuleConfig[] }
-  | { readonly kind: "domain"; readonly domain: Omit<DomainConfig, "routes"> }
   | { readonly kind: "routes"; readonly items: readonly RouteConfig[] };
+
+type Part =
+  | ListPart
+  | { readonly kind: "head"; readonly head: Omit<Snapshot, Lists> }
+  | { readonly kind: "domain"; readonly domain: Omit<DomainConfig, "routes"> };
 
 /** Consumers and keys do not travel with the snapshot: workers have the directory. */
 export function encodeSnapshot(snapshot: Snapshot): SharedArrayBuffer[] {
   const { providers, models, consumers: _consumers, domains, templates, prices, ...head } = snapshot;
-  const parts: Part[] = [{ kind: "head", head }];
-  for (const items of batches(providers)) {
-    parts.push({ kind: "providers", items });
-  }
-  for (const items of batches(models)) {
-    parts.push({ kind: "models", items });
-  }
-  for (const items of batches(templates)) {
-    parts.push({ kind: "templates", items });
-  }
-  for (const items of batches(prices)) {
-    parts.push({ kind: "prices", items });
-  }
-  for (const { routes, ...domain } of domains) {
-    parts.push({ kind: "domain", domain });
-    for (const items of batches(routes)) {
-      parts.push({ kind: "routes", items });
-    }
-  }
-  return parts.map((part) => {
-    const bytes = Buffer.from(JSON.stringify(part));
+  const parts = [
+    jsonOf({ kind: "head", head }),
+    ...listParts("providers", providers),
+    ...listParts("models", models),
+    ...listParts("templates", templates),
+    ...listParts("prices", prices),
+    ...domains.flatMap(({ routes, ...domain }) => [jsonOf({ kind: "domain", domain }), ...listParts("routes", routes)]),
+  ];
+  return parts.map((text) => {
+    const bytes = Buffer.from(text);
     const shared = new SharedArrayBuffer(bytes.length);
     new Uint8Array(shared).set(bytes);
     return shared;
   });
+}
+
+function jsonOf(part: Part): string {
+  return JSON.stringify(part);
 }
 
 /** Puts a snapshot together again, yielding after each part. Its `consumers` are empty. */
@@ -99,8 +95,25 @@ export function* decodeSnapshot(parts: readonly SharedArrayBuffer[]): Generator<
   return { ...head, providers, models, consumers, domains, templates, prices };
 }
 
-function* batches<Item>(items: readonly Item[]): Generator<readonly Item[]> {
-  for (let start = 0; start < items.length; start += ITEMS_PER_PART) {
-    yield items.slice(start, start + ITEMS_PER_PART);
+/** Parts with the items of a list, as JSON. */
+function* listParts<Kind extends ListPart["kind"]>(
+  kind: Kind,
+  items: Extract<ListPart, { kind: Kind }>["items"],
+): Generator<string> {
+  let texts: string[] = [];
+  let length = 0;
+  const part = (): string => `{"kind":"${kind}","items":[${texts.join(",")}]}`;
+  for (const item of items) {
+    const text = JSON.stringify(item);
+    if (length > 0 && length + text.length > PART_LENGTH) {
+      yield part();
+      texts = [];
+      length = 0;
+    }
+    texts.push(text);
+    length += text.length;
+  }
+  if (length > 0) {
+    yield part();
   }
 }

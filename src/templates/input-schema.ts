@@ -1,5 +1,6 @@
 /** Checks JSON against a JSON Schema, and fills its defaults in: the input of a prompt, and the answer of its model. */
 import { SluiceError } from "../lib/errors.ts";
+import { StepsExceededError } from "../lib/linear-pattern.ts";
 import type { ExactJson, ExactObject, JsonObject } from "../lib/json.ts";
 import { type Mistake, type Place, Run, TooMuchWork } from "./json-schema/check.ts";
 import { compileSchema } from "./json-schema/compile.ts";
@@ -25,8 +26,9 @@ export function compileJsonSchema(schema: JsonObject): (value: ExactJson) => Sch
       const filled = fill(value, run);
       return check(filled, undefined, run) ? { ok: true, value: filled } : mistakesOf(run);
     } catch (error) {
-      if (error instanceof TooMuchWork || error instanceof RangeError) {
-        const message = error instanceof TooMuchWork ? "is too large to be checked" : "nests too deeply to be checked";
+      const isTooMuch = error instanceof TooMuchWork || error instanceof StepsExceededError;
+      if (isTooMuch || error instanceof RangeError) {
+        const message = isTooMuch ? "is too large to be checked" : "nests too deeply to be checked";
         return { ok: false, message: `(value): ${message}`, field: "(value)" };
       }
       throw error;

@@ -1,5 +1,6 @@
 /** `templates`: prompts with a name, in versions, of which labels say what is in use. */
 import { z } from "zod";
+import { STICKY } from "../sticky.ts";
 import { flag, integer, name, weight } from "./scalars.ts";
 import { section } from "./section.ts";
 
@@ -21,6 +22,8 @@ const release = z
 
 const label = name.refine((text) => !/^\d+$/.test(text), "must not be a number: that would be a version");
 
+const sticky = z.string().regex(STICKY, "must be `consumer`, `key`, `header:name` (lower case) or `input:field`");
+
 const versionSchema = section({
   version: version.describe("Its number"),
   draft: flag.prefault(false).describe("Only routes that name this very version may use it"),
@@ -32,6 +35,7 @@ export const templateSchema = section({
   name: name.describe("What routes call it"),
   published: release.optional().describe("What a route gets that names no label and no version"),
   labels: z.record(label, release).default({}).describe("What a route gets that names this label"),
+  sticky: sticky.optional().describe("What keeps a caller on one version where several share the requests"),
   versions: z.array(versionSchema).min(1, "must not be empty").max(1_000).describe("Its versions"),
 });
 

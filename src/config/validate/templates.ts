@@ -69,12 +69,12 @@ export function validateReference(
   findings: Findings,
 ): void {
   const { name, at } = parseTemplateReference(text);
-  const { items, names } = document.templates;
+  const { names } = document.templates;
   if (!names.has(name)) {
     findings.add(path, `there is no template "${name}"`, () => didYouMean(name, names, "Add it under `templates`."));
     return;
   }
-  const template = items.find((candidate) => candidate?.name === name);
+  const template = templatesOf(document).get(name);
   if (template !== undefined && sharesOf(template, at) === undefined) {
     const labels = Object.keys(template.labels);
     const [message, remedy] =
@@ -83,4 +83,17 @@ export function validateReference(
         : [`template "${name}" has no label or version "${at}"`, `Labels: ${labels.join(", ") || "none"}.`];
     findings.add(path, message, remedy);
   }
+}
+
+/** Thousands of routes may refer to thousands of templates. */
+const templatesByName = new WeakMap<ConfigDocument, ReadonlyMap<string, TemplateDocument>>();
+
+function templatesOf(document: ConfigDocument): ReadonlyMap<string, TemplateDocument> {
+  let byName = templatesByName.get(document);
+  if (byName === undefined) {
+    const valid = document.templates.items.filter((template) => template !== undefined);
+    byName = new Map(valid.map((template) => [template.name, template]));
+    templatesByName.set(document, byName);
+  }
+  return byName;
 }

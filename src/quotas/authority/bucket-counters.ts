@@ -41,6 +41,11 @@ export function machinesKeyOf(gateway: string): string {
   return `{sluice:${gateway}}:machines`;
 }
 
+/** The key of what is done once a month; in the slot of the machines' key. @param month YYYYMM */
+export function claimsKeyOf(gateway: string, month: number): string {
+  return `{sluice:${gateway}}:claims:${month}`;
+}
+
 /** A bucket of each partition that holds nothing, with which it is tried whether exchanges work. */
 export function probesOf(gateway: string): readonly { readonly key: string; readonly line: string }[] {
   return Array.from({ length: PARTITIONS }, (_, partition) => ({

@@ -108,10 +108,10 @@ local function tidy(bucket, mode, rate, changed, gone)
       gone[id] = true
     elseif mode == 'r' and l.lease == 0 and l.ends + KEEP_RECORD <= now and charge(l, rate) == 0 then
       gone[id] = true
-    elseif mode == 't' and isTwin and l.ends <= now then
-      -- a process of this machine that is no more: what it had leased it did not spend, or this one knows
+    elseif mode == 't' and l.ends <= now then
+      -- not heard of for so long: its process is no more, and what it spent it had told but for the last moment
       if l.lease ~= 0 then l.lease = 0; changed[id] = true end
-      if l.ends + FOLD_RECORD <= now then
+      if isTwin and l.ends + FOLD_RECORD <= now then
         bucket.folded[machine] = (bucket.folded[machine] or 0) + l.count
         bucket.foldedChanged = true
         gone[id] = true

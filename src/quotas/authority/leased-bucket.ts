@@ -154,6 +154,7 @@ export class LeasedBucket {
     table.setDouble(slot, DOUBLE.lease, grant.lease);
     table.setDouble(slot, DOUBLE.leaseEndsAt, grant.leaseEndsAt);
     table.setDouble(slot, DOUBLE.elsewhere, grant.used + grant.others);
+    table.setDouble(slot, DOUBLE.usedByAll, grant.used);
     table.setDouble(slot, DOUBLE.exchangedAt, this.sentAt);
     const isShort = this.#sent.isAsked && grant.lease < this.#sent.need;
     this.#wasShort = isShort;

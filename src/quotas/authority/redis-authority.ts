@@ -7,7 +7,8 @@ import type { StateConfig } from "../../config/snapshot.ts";
 import { sharedNowMs } from "../../lib/shared-clock.ts";
 import { AuthorityLostError } from "./authority.ts";
 import type { Authority, AuthorityState, BucketExchange, BucketGrant, LossReason } from "./authority.ts";
-import { BucketCounters, bucketKeyOf, machinesKeyOf, partitionOf, probesOf } from "./bucket-counters.ts";
+import { BucketCounters, bucketKeyOf, claimsKeyOf, machinesKeyOf, partitionOf, probesOf } from "./bucket-counters.ts";
+import { CLAIM_SCRIPT } from "./claim-script.ts";
 import { EXCHANGE_SCRIPT } from "./exchange-script.ts";
 import { connectRedis, redisScript } from "./redis-connection.ts";
 import type { RedisConnection } from "./redis-connection.ts";
@@ -31,6 +32,9 @@ const LONGEST_HOLD_MS = 5_000;
 const MAX_BUCKETS_A_CALL = 128;
 
 const SCRIPT = redisScript(EXCHANGE_SCRIPT);
+const CLAIMS = redisScript(CLAIM_SCRIPT);
+/** So long it is remembered who did what is done once a month, in milliseconds. */
+const CLAIM_MS = 40 * 86_400_000;
 
 /** What a Redis authority is made with. */
 export interface RedisAuthorityOptions {
@@ -41,8 +45,20 @@ export interface RedisAuthorityOptions {
   readonly machine: string;
   /** Told when it becomes well, and of each reason why it is not, once until it is well again. */
   readonly onState: (state: AuthorityState) => void;
+  /** Machines that shared before, until Redis says how many do; 1 if left out. */
+  readonly machinesBefore?: number;
+  /** Told how many machines share, whenever Redis says so. */
+  readonly onMachines?: (count: number) => void;
   /** How long leases last; 10 seconds if left out. */
   readonly leaseMs?: number;
+}
+
+/** Something that one machine is to do. */
+export interface Claim {
+  /** YYYYMM. */
+  readonly month: number;
+  /** What, the same on every machine. */
+  readonly thing: string;
 }
 
 /** Some lines for one call. */
@@ -62,7 +78,7 @@ export class RedisAuthority implements Authority {
   readonly #beat: NodeJS.Timeout;
   #state: AuthorityState = { state: "degraded", reason: "starting", message: "Redis: not connected yet." };
   #connection: RedisConnection | undefined;
-  #machines = 1;
+  #machines: number;
   #sequence = 0;
   #callCount = 0;
   #lastBeat = -Infinity;
@@ -78,6 +94,7 @@ export class RedisAuthority implements Authority {
   constructor(options: RedisAuthorityOptions) {
     this.#options = options;
     this.#leaseMs = options.leaseMs ?? LEASE_MS;
+    this.#machines = options.machinesBefore ?? 1;
     this.#counters = new BucketCounters(this.#leaseMs);
     this.#machinesKey = machinesKeyOf(options.gateway);
     this.#beat = setInterval(() => void this.#sendBeat(), Math.min(BEAT_MS, this.#leaseMs / 4));
@@ -123,6 +140,24 @@ export class RedisAuthority implements Authority {
         }
       }
       return grants;
+    } catch (error) {
+      throw this.#fail(error, connection);
+    }
+  }
+
+  /**
+   * Asks for things that one machine is to do once in a month.
+   * @returns for each whether this process is the one
+   * @throws AuthorityLostError as `exchange` does; then another machine may or may not do it
+   */
+  async claim(things: readonly Claim[]): Promise<readonly boolean[]> {
+    const connection = this.#usable();
+    const keys = things.map(({ month }) => claimsKeyOf(this.#options.gateway, month));
+    const args = [this.#process, String(CLAIM_MS), ...things.map(({ thing }) => thing)];
+    this.#callCount += 1;
+    try {
+      const answer = await withinMs(this.#options.config.timeoutMs, connection.run(CLAIMS, keys, args));
+      return things.map((_, index) => Array.isArray(answer) && answer[index] === "1");
     } catch (error) {
       throw this.#fail(error, connection);
     }
@@ -206,6 +241,7 @@ export class RedisAuthority implements Authority {
   #tookBeat(answer: unknown, sentAt: number): void {
     this.#lastBeat = sentAt;
     this.#machines = Math.max(1, Number(answer) || 1);
+    this.#options.onMachines?.(this.#machines);
   }
 
   async #sendBeat(): Promise<void> {

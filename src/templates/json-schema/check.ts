@@ -1,4 +1,5 @@
 /** What checks of values are made of, and what one of them finds. */
+import type { StepBudget } from "../../lib/linear-pattern.ts";
 import type { ExactJson, ExactObject } from "../../lib/json.ts";
 
 /** Where a value lies in what is checked; undefined: it is the whole. */
@@ -18,6 +19,8 @@ const MAX_KEPT = 5;
 /** About 100 ns each: schemas, and values, names and texts that they look at. */
 const MAX_STEPS = 1_000_000;
 const TEXT_PER_STEP = 64;
+/** About 35 ms at most; a usual pattern takes 2 to 12 steps a character. */
+const MAX_PATTERN_STEPS = 1_500_000;
 
 /** A value that takes too long to check. */
 export class TooMuchWork extends Error {
@@ -29,6 +32,8 @@ export class Run {
   #mistakes: Mistake[] = [];
   #count = 0;
   #stepsLeft = MAX_STEPS;
+  /** What matching with patterns may still cost. */
+  readonly patternSteps: StepBudget = { left: MAX_PATTERN_STEPS };
 
   /** The first mistakes. */
   get mistakes(): readonly Mistake[] {

@@ -108,9 +108,9 @@ const patternProperties: Keyword = (value, { compile }) => {
   return ofObjects((object, place, run) => {
     let isGood = true;
     for (const [name, member] of Object.entries(object)) {
-      for (const [expression, check] of checks) {
+      for (const [pattern, check] of checks) {
         run.reads(name);
-        if (expression.test(name)) {
+        if (pattern.test(name, run.patternSteps)) {
           isGood = check(member!, { parent: place, key: name }, run) && isGood;
         }
       }
@@ -127,7 +127,7 @@ const additionalProperties: Keyword = (value, { compile, schema }) => {
     let isGood = true;
     for (const [name, member] of Object.entries(object)) {
       run.reads(name);
-      if (!known.has(name) && !patterns.some((expression) => expression.test(name))) {
+      if (!known.has(name) && !patterns.some((pattern) => pattern.test(name, run.patternSteps))) {
         isGood = check(member!, { parent: place, key: name }, run) && isGood;
       }
     }

@@ -1,7 +1,7 @@
 /** Keywords about a value's type, and about numbers and texts. */
 import { z } from "zod";
 import type { ExactJson, JsonValue } from "../../lib/json.ts";
-import type { Check } from "./check.ts";
+import type { Check, Run } from "./check.ts";
 import { identityOf } from "./identity.ts";
 import { countOf, type Keyword, listOf, numberOf, textOf } from "./keyword.ts";
 import { compilePattern } from "./pattern.ts";
@@ -88,13 +88,13 @@ const multipleOf: Keyword = (value, context) => {
 };
 
 /** A keyword about texts: other values pass. */
-function ofTexts(message: string, holds: (text: string) => boolean): Check {
+function ofTexts(message: string, holds: (text: string, run: Run) => boolean): Check {
   return (value, place, run) => {
     if (typeof value !== "string") {
       return true;
     }
     run.reads(value);
-    return holds(value) || run.fail(place, message);
+    return holds(value, run) || run.fail(place, message);
   };
 }
 
@@ -116,8 +116,10 @@ function characters(text: string): number {
 }
 
 const pattern: Keyword = (value) => {
-  const expression = compilePattern(textOf(value));
-  return ofTexts(`must match ${expression.source.slice(0, MAX_QUOTED)}`, (text) => expression.test(text));
+  const source = textOf(value);
+  const compiled = compilePattern(source);
+  const message = `must match ${source.slice(0, MAX_QUOTED)}`;
+  return ofTexts(message, (text, run) => compiled.test(text, run.patternSteps));
 };
 
 const format: Keyword = (value) => {

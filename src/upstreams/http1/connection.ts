@@ -1,11 +1,14 @@
 /** One connection to an upstream: a socket with a response parser, one request at a time. */
 import type { IncomingHttpHeaders } from "node:http";
 import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import { UpstreamFailure, type UpstreamHandler } from "../origin.ts";
 import { ResponseParser, ResponseSyntaxError, type ResponseReceiver } from "./response-parser.ts";
 
 /** Up to this size head and body are put together, so that they leave in one write. */
 const MAX_JOINED_BYTES = 256 * 1024;
+/** Where plain connections put them together; made anew when a socket keeps it. */
+let joining: Buffer | undefined;
 
 /** What a connection tells its pool. */
 export interface ConnectionOwner {
@@ -42,6 +45,11 @@ export class Connection implements ResponseReceiver {
     return !this.#closed && this.#socket.writable;
   }
 
+  /** Something has come since the last request was sent. */
+  get heard(): boolean {
+    return this.#parser.heard;
+  }
+
   /** Writes a request; the answer goes to the handler. Only while idle. */
   send(head: string, body: Buffer | null, handler: UpstreamHandler): void {
     this.#handler = handler;
@@ -49,16 +57,27 @@ export class Connection implements ResponseReceiver {
     handler.onSent();
     if (body === null || body.length === 0) {
       this.#socket.write(head, "latin1");
-    } else if (body.length <= MAX_JOINED_BYTES) {
-      const bytes = Buffer.allocUnsafe(head.length + body.length);
-      bytes.write(head, 0, "latin1");
-      bytes.set(body, head.length);
-      this.#socket.write(bytes);
+    } else if (head.length + body.length <= MAX_JOINED_BYTES) {
+      this.#sendJoined(head, body);
     } else {
       this.#socket.cork();
       this.#socket.write(head, "latin1");
       this.#socket.write(body);
       this.#socket.uncork();
+    }
+  }
+
+  #sendJoined(head: string, body: Buffer): void {
+    const length = head.length + body.length;
+    // a TLS socket always reads later what it was given
+    joining ??= Buffer.allocUnsafeSlow(MAX_JOINED_BYTES);
+    const bytes = this.#socket instanceof TLSSocket ? Buffer.allocUnsafe(length) : joining.subarray(0, length);
+    bytes.write(head, 0, "latin1");
+    bytes.set(body, head.length);
+    this.#socket.write(bytes);
+    if (bytes.buffer === joining.buffer && this.#socket.writableLength > 0) {
+      // the system has not taken all of it: the rest will be read from here
+      joining = undefined;
     }
   }
 

@@ -21,11 +21,11 @@ const POST: UpstreamRequest = {
   body: Buffer.from("hello"),
 };
 
-function call(origin: Origin, request: UpstreamRequest = POST): Promise<Answer> {
+function call(origin: Origin, request: UpstreamRequest = POST, onSent = (): void => {}): Promise<Answer> {
   const answer: Answer = { status: 0, body: "", failure: undefined };
   const { promise, resolve } = Promise.withResolvers<Answer>();
   origin.send(request, {
-    onSent() {},
+    onSent,
     onHead(status) {
       answer.status = status;
     },
@@ -209,6 +209,96 @@ test("a connection whose request was answered before it was sent is not used aga
     assert.equal((await call(origin, { ...POST, body: Buffer.alloc(16_000_000) })).status, 413);
   }
   assert.equal(connections, 2);
+});
+
+/** Answers the first request of each connection; what becomes of the second is the test's matter. */
+async function keepingServer(t: TestContext, onAnswered: (socket: Socket) => void): Promise<Origin> {
+  const url = await rawServer(t, (socket) => {
+    socket.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+    onAnswered(socket);
+  });
+  return originAt(t, url);
+}
+
+const LONG_IDLE_MS = 250;
+
+test("a request that an idle connection's peer closed without reading it is sent again, once", async (t) => {
+  const sockets: Socket[] = [];
+  const origin = await keepingServer(t, (socket) => sockets.push(socket));
+  const closeUnread = (): void => {
+    // written by then, and not yet read
+    process.nextTick(() => sockets[0]!.destroy());
+  };
+  assert.equal((await call(origin)).body, "ok");
+  await sleep(LONG_IDLE_MS);
+  assert.equal((await call(origin, POST, closeUnread)).body, "ok");
+  assert.equal(sockets.length, 2);
+
+  // a request that came over a new connection is not repeated for it
+  const resetting = originAt(t, await rawServer(t, (socket) => socket.resetAndDestroy()));
+  assert.equal((await call(resetting)).failure?.kind, "reset");
+});
+
+test("an idle connection whose end the system knows already carries no request", async (t) => {
+  const sockets: Socket[] = [];
+  const origin = await keepingServer(t, (socket) => sockets.push(socket));
+  assert.equal((await call(origin)).body, "ok");
+  await sleep(LONG_IDLE_MS);
+  sockets[0]!.destroy();
+  assert.equal((await call(origin)).body, "ok");
+  assert.equal(sockets.length, 2);
+});
+
+test("a request that the peer has read is never sent again by itself", async (t) => {
+  const endings: Readonly<Record<string, (socket: Socket) => void>> = {
+    "end without an answer": (socket) => socket.end(),
+    "close without an answer": (socket) => socket.destroy(),
+    "end in the head": (socket) => socket.end("HTTP/1.1 200 OK\r\n"),
+    "reset in the head": (socket) => socket.write("HTTP/1.1 200 OK\r\n", () => socket.resetAndDestroy()),
+    "reset after an interim answer": (socket) =>
+      socket.write("HTTP/1.1 103 Early Hints\r\n\r\n", () => socket.resetAndDestroy()),
+  };
+  await Promise.all(
+    Object.entries(endings).map(async ([name, end]) => {
+      let requests = 0;
+      const origin = await keepingServer(t, (socket) => {
+        requests++;
+        socket.once("data", () => {
+          requests++;
+          end(socket);
+        });
+      });
+      assert.equal((await call(origin)).body, "ok");
+      await sleep(LONG_IDLE_MS);
+      assert.equal((await call(origin)).failure?.kind, "reset", name);
+      await sleep(50);
+      assert.equal(requests, 2, name);
+    }),
+  );
+});
+
+test("a call may be aborted while its connection is looked at, and while its request is repeated", async (t) => {
+  const sockets: Socket[] = [];
+  const origin = await keepingServer(t, (socket) => sockets.push(socket));
+  const silent = (): void => assert.fail("nothing comes after an abort");
+  const handler = { onHead: silent, onData: silent, onEnd: silent, onFailure: silent };
+  for (const when of ["at once", "repeated"]) {
+    assert.equal((await call(origin)).body, "ok");
+    await sleep(LONG_IDLE_MS);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    let sentTimes = 0;
+    const onSent = (): void => {
+      process.nextTick(() => sockets.at(-1)!.destroy());
+      sentTimes++;
+      if (sentTimes === 2) resolve();
+    };
+    const sent = origin.send(POST, { ...handler, onSent });
+    if (when === "repeated") await promise;
+    sent.abort();
+    await sleep(50);
+    assert.equal(sentTimes, when === "repeated" ? 2 : 0);
+  }
+  await origin.close();
 });
 
 test("a header that would break out of its line is refused", async (t) => {

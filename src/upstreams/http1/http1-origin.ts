@@ -16,9 +16,14 @@ import {
   type UpstreamRequest,
 } from "../origin.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
+import { requestHead } from "./request-head.ts";
 
 /** Shorter than what common servers keep (uvicorn 5 s), so that we close first and lose no request to the race. */
 const KEEP_ALIVE_MS = 4_000;
+/** One that has been idle for so long may be closed by its peer in this moment. */
+const MAY_BE_STALE_MS = 200;
+/** A peer that closes the connection instead of reading the request does so at once. */
+const REPEAT_WITHIN_MS = 500;
 const SWEEP_MS = 1_000;
 /** Requests that may wait for a connection; their own clocks bound how long. */
 const MAX_WAITING = 10_000;
@@ -51,8 +56,15 @@ export class Http1Origin implements Origin, ConnectionOwner {
 
   send(request: UpstreamRequest, handler: UpstreamHandler): UpstreamCall {
     const call = new Http1Call(this, request, requestHead(request, this.#url.host), handler);
+    this.#place(call);
+    return call;
+  }
+
+  #place(call: Http1Call): void {
     const connection = this.#takeIdle();
-    if (connection !== undefined) {
+    if (connection !== undefined && performance.now() - connection.idleSince >= MAY_BE_STALE_MS) {
+      this.#beginIfOpen(call, connection);
+    } else if (connection !== undefined) {
       this.#begin(call, connection);
     } else if (this.#open < this.#options.maxConnections) {
       this.#waiting.add(call);
@@ -64,7 +76,6 @@ export class Http1Origin implements Origin, ConnectionOwner {
         call.onFailure(new UpstreamFailure("connect", new Error("too many requests wait for a connection")));
       });
     }
-    return call;
   }
 
   async close(): Promise<void> {
@@ -107,6 +118,36 @@ export class Http1Origin implements Origin, ConnectionOwner {
   /** The call's client left before there was a connection. */
   forget(call: Http1Call): void {
     this.#waiting.delete(call);
+  }
+
+  /** The peer closed the connection without reading the request: a new one takes it. */
+  repeat(call: Http1Call): void {
+    this.#waiting.add(call);
+    if (this.#open < this.#options.maxConnections) {
+      this.#connect(call);
+    }
+  }
+
+  /**
+   * Uses a connection that may be closing. That its peer has closed it may be known to the system and not yet to us: the
+   * second turn begins after the system was asked. What nobody can know beforehand, `Http1Call` repeats.
+   */
+  #beginIfOpen(call: Http1Call, connection: Connection): void {
+    call.connection = connection;
+    setImmediate(() => {
+      setImmediate(() => {
+        if (call.over) {
+          return;
+        }
+        if (connection.usable) {
+          call.repeatableUntil = performance.now() + REPEAT_WITHIN_MS;
+          this.#begin(call, connection);
+        } else {
+          call.connection = undefined;
+          this.#place(call);
+        }
+      });
+    });
   }
 
   #begin(call: Http1Call, connection: Connection): void {
@@ -239,6 +280,8 @@ export class Http1Origin implements Origin, ConnectionOwner {
 /** A call and, for its connection, the handler of the answer: it notes the end, after which the connection is another's. */
 class Http1Call implements UpstreamCall, UpstreamHandler {
   connection: Connection | undefined;
+  /** Until then the request is kept, to be sent again if its connection turns out to be closed; 0 for never. */
+  repeatableUntil = 0;
   #head: string;
   #body: Buffer | null;
   readonly #handler: UpstreamHandler;
@@ -255,9 +298,19 @@ class Http1Call implements UpstreamCall, UpstreamHandler {
   /** What is to be written, once: a stream that stays open for minutes must not keep its request. */
   takeRequest(): { readonly head: string; readonly body: Buffer | null } {
     const taken = { head: this.#head, body: this.#body };
+    if (this.repeatableUntil === 0) {
+      this.#dropRequest();
+    }
+    return taken;
+  }
+
+  #dropRequest(): void {
     this.#head = "";
     this.#body = null;
-    return taken;
+  }
+
+  get over(): boolean {
+    return this.#over;
   }
 
   abort(): void {
@@ -289,6 +342,9 @@ class Http1Call implements UpstreamCall, UpstreamHandler {
   }
 
   onHead(status: number, headers: IncomingHttpHeaders): void {
+    if (this.repeatableUntil > 0) {
+      this.#dropRequest();
+    }
     this.#handler.onHead(status, headers);
   }
 
@@ -302,41 +358,30 @@ class Http1Call implements UpstreamCall, UpstreamHandler {
   }
 
   onFailure(failure: UpstreamFailure): void {
-    if (!this.#over) {
+    if (this.#over) {
+      return;
+    }
+    if (this.#wasNotRead(failure)) {
+      this.repeatableUntil = 0;
+      this.connection = undefined;
+      this.#origin.repeat(this);
+    } else {
       this.#over = true;
       this.#handler.onFailure(failure);
     }
   }
-}
 
-// oxlint-disable-next-line no-control-regex -- control characters would let a value end the header (RFC 9110 section 5.5)
-const UNSAFE_IN_HEAD = /[\0-\x08\x0a-\x1f\x7f]|[^\0-\xff]/;
-
-const fixedHeaderTexts = new WeakMap<readonly string[], string>();
-
-/** @throws TypeError if a header or the path holds what would break out of its line */
-function requestHead(request: UpstreamRequest, host: string): string {
-  const { method, path, fixedHeaders, headers, body } = request;
-  let fixed = fixedHeaderTexts.get(fixedHeaders);
-  if (fixed === undefined) {
-    fixed = headerText(fixedHeaders);
-    fixedHeaderTexts.set(fixedHeaders, fixed);
-  }
-  if (UNSAFE_IN_HEAD.test(path)) {
-    throw new TypeError("the path holds characters that HTTP does not allow");
-  }
-  const start = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n`;
-  return `${start}${fixed}${headerText(headers)}content-length: ${body?.length ?? 0}\r\n\r\n`;
-}
-
-function headerText(headers: readonly string[]): string {
-  let text = "";
-  for (let index = 0; index < headers.length; index += 2) {
-    const value = headers[index + 1]!;
-    if (UNSAFE_IN_HEAD.test(value)) {
-      throw new TypeError(`the header ${headers[index]} holds characters that HTTP does not allow`);
+  /**
+   * The connection had long been idle, and was reset at once and without a byte of an answer. A peer resets what it
+   * closes with something unread in it: it closed the idle connection and has not seen the request, so that sending it
+   * again is safe (RFC 9110 section 9.2.2), though it is a POST. One that read the request and then closes ends the
+   * connection properly; this may be an attempt that failed, and is never repeated here.
+   */
+  #wasNotRead({ cause }: UpstreamFailure): boolean {
+    if (this.repeatableUntil <= performance.now() || this.connection?.heard !== false) {
+      return false;
     }
-    text += `${headers[index]}: ${value}\r\n`;
+    const { code } = cause as NodeJS.ErrnoException;
+    return code === "ECONNRESET" || code === "EPIPE";
   }
-  return text;
 }

@@ -42,6 +42,8 @@ export class ResponseParser {
   #reusable = true;
   #trailerBytes = 0;
   #stopped = false;
+  /** Something has come since `next`. */
+  heard = false;
 
   constructor(receiver: ResponseReceiver) {
     this.#receiver = receiver;
@@ -54,6 +56,7 @@ export class ResponseParser {
     this.#reusable = true;
     this.#trailerBytes = 0;
     this.#stopped = false;
+    this.heard = false;
   }
 
   /** Nothing more is handed on. */
@@ -102,6 +105,7 @@ export class ResponseParser {
   }
 
   #head(chunk: Buffer, at: number): number {
+    this.heard = true;
     const held = this.#held;
     if (held === undefined) {
       // most heads lie in one chunk; a string is searched faster than a buffer, and the head becomes one anyway

@@ -108,6 +108,16 @@ test("only the requests that it is for; what is no conversation is left for othe
   assert.ok(touched({ model: "gpt-4o", asked: "gpt-4o" }));
   assert.ok(!touched({ model: "other", asked: "other" }));
   assert.ok(!touched({ consumer: "ads" }));
+  const byHeader = (headers: ChatView["headers"], ...tenants: string[]): boolean => {
+    const when = { headers: { "x-tenant": tenants, "x-stage": ["*"] } };
+    return Object.keys(run(members, { headers }, { ...OPTIONS, when })).length > 0;
+  };
+  const blue = { "x-tenant": "blue", "x-stage": "" };
+  assert.ok(byHeader(blue, "red", "blue"));
+  assert.ok(byHeader(blue, "bl*"));
+  assert.ok(!byHeader(blue, "red"));
+  assert.ok(!byHeader({ "x-tenant": "blue" }, "blue"), "all of them, and a header that is not there has no value");
+  assert.ok(!byHeader({}, "*"));
   for (const messages of [undefined, null, "x", {}]) assert.deepEqual(run({ messages }), {});
   assert.doesNotThrow(() => run({ messages: [null, 7, "x", [], { role: 7 }, {}] }));
   assert.doesNotThrow(() => run({ system: 7, messages: [null, { role: "user" }] }, { dialect: "anthropic" }));
@@ -128,6 +138,9 @@ test("options that make no sense are refused", () => {
     { prepend: [{ role: "system", content: "{{ if }}" }] },
     { prepend: [{ role: "system", content: "x" }], headers: ["X-Upper"] },
     { prepend: [{ role: "system", content: "x" }], when: { models: [] } },
+    { prepend: [{ role: "system", content: "x" }], when: { headers: { "X-Tenant": ["x"] } } },
+    { prepend: [{ role: "system", content: "x" }], when: { headers: { "x-tenant": [] } } },
+    { prepend: [{ role: "system", content: "x" }], when: { routes: ["x"] } },
   ]) {
     assert.ok(!promptDecorator.schema.safeParse(options).success, JSON.stringify(options));
   }

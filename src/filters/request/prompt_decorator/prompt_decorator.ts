@@ -9,13 +9,18 @@ import { decorate, type Decoration } from "./wire-messages.ts";
 const MAX_MESSAGES = 100;
 const MAX_NAMES = 10_000;
 
+const headerName = z.string().regex(/^[a-z0-9!#$%&'*+.^_`|~-]+$/, "must be a header's name in lower case");
+const names = z.array(z.string().min(1)).min(1).max(MAX_NAMES);
+
 const schema = z
   .strictObject({
-    /** Which requests; all if left out. A name may end in `*`. */
+    /** Which requests: those for which all of this holds; all if left out. A name or value may end in `*`. */
     when: z
       .strictObject({
-        models: z.array(z.string().min(1)).min(1).max(MAX_NAMES).optional(),
-        consumers: z.array(z.string().min(1)).min(1).max(MAX_NAMES).optional(),
+        models: names.optional(),
+        consumers: names.optional(),
+        /** Values by header; a header that the request lacks has none of them. */
+        headers: z.record(headerName, names).optional(),
       })
       .default({}),
     prepend: z
@@ -27,9 +32,7 @@ const schema = z
       .max(MAX_MESSAGES)
       .default([]),
     /** Request headers that templates see. */
-    headers: z
-      .array(z.string().regex(/^[a-z0-9!#$%&'*+.^_`|~-]+$/, "must be a header's name in lower case"))
-      .default([]),
+    headers: z.array(headerName).default([]),
     syntax: z.enum(["go", "simple"]).default("go"),
     missingKey: z.enum(["error", "default", "zero"]).default("error"),
   })
@@ -54,11 +57,10 @@ export const promptDecorator: RequestFilterDefinition<Options> = {
     };
     const before = renderer("prepend", prepend);
     const behind = renderer("append", append);
-    const isModel = matcher(when.models);
-    const isConsumer = matcher(when.consumers);
+    const isMeant = condition(when);
     return {
       chat(request, members) {
-        if (!isConsumer(request.consumer) || !(isModel(request.model) || isModel(request.asked))) {
+        if (!isMeant(request)) {
           return {};
         }
         const data = dataOf(request, members, headers);
@@ -78,6 +80,16 @@ function dataOf(request: ChatView, { metadata }: JsonObject, names: readonly str
     metadata: metadata ?? {},
     headers: Object.fromEntries(headers) as JsonObject,
   };
+}
+
+function condition({ models, consumers, headers = {} }: Options["when"]): (request: ChatView) => boolean {
+  const isModel = matcher(models);
+  const isConsumer = matcher(consumers);
+  const values = Object.entries(headers).map(([name, texts]) => [name, matcher(texts)] as const);
+  return (request) =>
+    isConsumer(request.consumer) &&
+    (isModel(request.model) || isModel(request.asked)) &&
+    values.every(([name, isValue]) => request.headers[name] !== undefined && isValue(String(request.headers[name])));
 }
 
 /** Whether a name is one of these or begins as one of those that end in `*`; without a list every name is. */
