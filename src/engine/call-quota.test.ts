@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { bucketKey, KIND } from "../quotas/bucket.ts";
 import type { PlannedBucket, Refusal } from "../quotas/admission.ts";
 import { CallQuota } from "./call-quota.ts";
+import type { Demand } from "./demand.ts";
 import type { CompiledModel } from "./engine.ts";
 import type { Exchange } from "./exchange.ts";
 
@@ -31,8 +32,8 @@ function start(
     entry: { slot: 0, startedAt: 0, usage: { promptTokens: 0, completionTokens: 0 }, nanoUsd: undefined },
     services: { quotas: { admission, plans: { find: () => undefined } }, name: () => "x" },
   } as unknown as Exchange;
-  const demand = { promptTokens: 1, outputTokens: () => 1 } as unknown as ConstructorParameters<typeof CallQuota>[1];
-  return { quota: new CallQuota(exchange, demand, model), asked: () => asked };
+  const demand: Pick<Demand, keyof Demand> = { prompt: { tokens: 1, mediaTokens: 0 }, outputTokens: () => 1 };
+  return { quota: new CallQuota(exchange, demand as Demand, model), asked: () => asked };
 }
 
 function serving(name: string): { model: CompiledModel; name: string } {
