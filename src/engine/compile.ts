@@ -27,7 +27,8 @@ import { HostTable, PathTable } from "./match.ts";
 import { Models } from "./models.ts";
 import { namedPromptsOf } from "./named-prompts.ts";
 import { OperationTable } from "./operations.ts";
-import { implicitModels, promptOf } from "./prompt-route.ts";
+import { implicitModels } from "./prompt-models.ts";
+import { promptOf } from "./prompt-route.ts";
 
 /** The registries that an engine takes from, and that outlive it. */
 export interface CompileServices {

@@ -1,5 +1,5 @@
 /** Routes behind which a prompt stands: the client's plain JSON becomes a chat request, and then is one like any other. */
-import type { ModelConfig, Snapshot } from "../config/snapshot.ts";
+import type { Snapshot } from "../config/snapshot.ts";
 import type { Sticky } from "../config/sticky.ts";
 import type { PromptHook, PromptReference, RequestFilter } from "../filters/contract.ts";
 import { SluiceError } from "../lib/errors.ts";
@@ -8,6 +8,7 @@ import type { ExactObject } from "../lib/json.ts";
 import { answerFormOf, type AnswerForm } from "./answer-form.ts";
 import type { Exchange } from "./exchange.ts";
 import { grantedModel } from "./granted-model.ts";
+import { userModelOf } from "./prompt-models.ts";
 import { pickByWeight, promptVariants } from "./prompt-variants.ts";
 import { callerOf, pickByCaller } from "./sticky.ts";
 
@@ -98,55 +99,4 @@ function wantsStream({ target, headers: { accept } }: Exchange): boolean {
     default:
       throw new SluiceError("invalid_request", "`?stream=` is true or false.", { param: "stream" });
   }
-}
-
-/**
- * The user models that prompts need and the configuration does not write down: a prompt in the published form names a
- * provider and a model there. Granted, limited and billed under `provider/model`.
- */
-export function implicitModels(snapshot: Snapshot): ModelConfig[] {
-  const models = new Map<string, ModelConfig>();
-  for (const { routes } of snapshot.domains) {
-    for (const { middlewares } of routes) {
-      for (const { name, options } of middlewares) {
-        const { provider, model_name: model } = options;
-        if (name === "v1_chat_template" && typeof provider === "string" && typeof model === "string") {
-          const userModel = userModelOf(provider, model, snapshot);
-          if (userModel !== model) {
-            models.set(userModel, modelOf(userModel, provider, model));
-          }
-        }
-      }
-    }
-  }
-  for (const { name } of snapshot.models) {
-    models.delete(name);
-  }
-  return [...models.values()];
-}
-
-const modelsByName = new WeakMap<Snapshot, ReadonlyMap<string, ModelConfig>>();
-
-function userModelOf(provider: string | undefined, model: string, snapshot: Snapshot): string {
-  if (provider === undefined) {
-    return model;
-  }
-  let byName = modelsByName.get(snapshot);
-  if (byName === undefined) {
-    byName = new Map(snapshot.models.map((config) => [config.name, config]));
-    modelsByName.set(snapshot, byName);
-  }
-  const known = byName.get(model);
-  return known?.targets.some((target) => target.provider === provider) === true ? model : `${provider}/${model}`;
-}
-
-function modelOf(name: string, provider: string, model: string): ModelConfig {
-  return {
-    name,
-    aliases: [],
-    targets: [{ provider, model, weight: 1, priority: 0, filters: [] }],
-    balance: { policy: "weighted" },
-    retry: { attempts: 2, on: ["connect", "429", "5xx", "firstTokenTimeout"] },
-    fallbacks: [],
-  };
 }
