@@ -49,15 +49,21 @@ test("what is not offered here cannot be named, and grants hold", async (t) => {
     ["/open/chat/completions", { messages: "{template://hidden}" }, "messages"],
     ["/open/chat/completions", { template_name: "qna@new", q: 1 }, "template_name"],
     ["/open/chat/completions", { template_name: 7 }, "template_name"],
+    ["/open/chat/completions", { template_name: ["qna"], q: 1 }, "template_name"],
+    ["/open/chat/completions", { template_name: "qna", q: 1, stream: "true" }, "stream"],
     ["/open/chat/completions", { messages: "{template://qna}", properties: [] }, "properties"],
     ["/open/chat/completions", { template_name: "rate", q: 1, stream: true }, "stream"],
     ["/closed/chat/completions", { model: "index", messages: [{ role: "user", content: "x" }] }, "template_name"],
+    ["/closed/completions", { model: "index", prompt: "x" }, "template_name"],
   ];
   for (const [path, body, param] of cases) {
     const answer = await post(path, body);
     const { error } = (await answer.json()) as { error: { param: string } };
     assert.deepEqual([answer.status, error.param], [400, param], JSON.stringify(body));
   }
+  const words = { model: "index", max_tokens: 9, messages: [{ role: "user", content: "x" }] };
+  const messages = await post("/closed/messages", words, { "anthropic-version": "2023-06-01" });
+  assert.equal(messages.status, 400, "another dialect is no way around");
   assert.equal((await post("/open/chat/completions", { template_name: "qna" })).status, 400, "q is missing");
   assert.equal(engine.stats().hits, 0);
   const other = await startPrompts(t, ROUTES, { grants: [{ model: "other" }] }, { templates: TEMPLATES });

@@ -41,9 +41,12 @@ test("a decorated call: what was asked, and around it what the platform says", a
   assert.ok(entry!.promptTokens > 15, "what is put there is paid for");
   await (await post("/decorated/chat/completions", call, { "x-stage": "beta2" })).arrayBuffer();
   assert.ok(JSON.stringify(lastRequest()["messages"]).includes('"content":"This is a beta."'));
+  const exact = '{"model":"index","messages":[{"role":"user","content":"x","id":9007199254740993}]}';
+  await post("/decorated/chat/completions", exact);
+  assert.match(engine.requests().at(-1)!.body.toString(), /"id":9007199254740993\}/, "numbers stay what they are");
   const bad = await post("/decorated/chat/completions", { model: "index", messages: "x" });
   assert.ok(bad.status >= 400);
-  assert.equal(engine.stats().hits, 4, "the provider refused it, as without a filter");
+  assert.equal(engine.stats().hits, 5, "the provider refused it, as without a filter");
 });
 
 test("anthropic's dialect on the same route, and its way through another dialect", async (t) => {

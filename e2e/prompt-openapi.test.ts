@@ -90,7 +90,12 @@ test("routes with prompts and templates are listed, and each route has a documen
 
   const [checked] = await document("v1-rate");
   const { post } = checked.paths["/v1/rate"]!;
-  assert.deepEqual(checked.components.schemas["Input"], { $id: "urn:sluice:Input", ...INPUT });
+  assert.deepEqual(checked.components.schemas["Input"], {
+    type: "object",
+    required: ["texts"],
+    properties: { texts: { type: "array", items: { $ref: "#/components/schemas/Input_text" } } },
+  });
+  assert.deepEqual(checked.components.schemas["Input_text"], { type: "string" });
   assert.deepEqual(checked.components.schemas["Answer"], OUTPUT);
   assert.deepEqual(Object.keys(post.responses["200"]!.content), ["application/json"]);
   assert.equal(post.parameters, undefined, "checked JSON cannot be streamed");

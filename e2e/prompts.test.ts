@@ -63,6 +63,8 @@ test("a provider's model that no user model stands for is granted, limited and r
   const { post: postElsewhere } = await start(t, [seed!], { grants: [{ model: "index" }] });
   const refused = await postElsewhere("/v1/reply-to-en", { reply_list: [] });
   assert.equal(refused.status, 404, "no side route goes past grants");
+  const wrong = await postElsewhere("/v1/reply-to-en", {});
+  assert.equal(wrong.status, 404, "nor tells what the prompt takes");
 });
 
 test("messages, parameters and defaults make the request; input is data and no template", async (t) => {
@@ -226,7 +228,7 @@ test("a broken template, two answers on one route and an unknown provider refuse
   const cases: [routes: JsonObject[], message: RegExp][] = [
     [[badSchema], /options\.input.*no JSON Schema that can be used/s],
     [[template("line one\n{{ if .a }}")], /prompt_template.*template:2: unexpected EOF/s],
-    [[{ ...template("a"), api: "openai" }], /one thing answers/],
+    [[{ ...template("a"), api: "openai" }], /middlewares\[0\].*answers where something else does/],
     [[template("a", "nobody")], /options\.provider: there is no provider .*nobody/],
   ];
   for (const [routes, message] of cases) {

@@ -2,7 +2,8 @@
 import type { Operation } from "../dialects/contract.ts";
 import { readBody } from "../lib/json-body.ts";
 import { setMembers, splice } from "../lib/json-splice.ts";
-import type { JsonObject } from "../lib/json.ts";
+import { stringifyExactJson } from "../lib/json-parse.ts";
+import type { ExactObject } from "../lib/json.ts";
 import type { Exchange } from "./exchange.ts";
 
 /** What filters see of the body. */
@@ -32,15 +33,15 @@ export function applyChatFilters(exchange: Exchange, operation: Operation, body:
     consumer: exchange.services.name(caller.consumerId),
     key: exchange.services.name(caller.keyId),
   };
-  const members: JsonObject = {};
+  const members: ExactObject = {};
   for (const member of MEMBERS) {
-    members[member] = scan.get(member);
+    members[member] = scan.getExact(member);
   }
   const changes = new Map<string, string>();
   for (const filter of filters) {
     for (const [member, value] of Object.entries(filter(view, members))) {
       members[member] = value;
-      changes.set(member, JSON.stringify(value));
+      changes.set(member, stringifyExactJson(value!));
     }
   }
   return changes.size === 0 ? body : splice(body, setMembers(scan.scan, changes));

@@ -27,7 +27,8 @@ import { HostTable, PathTable } from "./match.ts";
 import { Models } from "./models.ts";
 import { namedPromptsOf } from "./named-prompts.ts";
 import { OperationTable } from "./operations.ts";
-import { implicitModels, promptOf } from "./prompt-route.ts";
+import { implicitModels } from "./prompt-models.ts";
+import { promptOf } from "./prompt-route.ts";
 
 /** The registries that an engine takes from, and that outlive it. */
 export interface CompileServices {
@@ -296,7 +297,7 @@ function compileRoute(
     chat: filters.flatMap((filter) => filter.chat?.bind(filter) ?? []),
     answerHead: filters.flatMap((filter) => filter.answerHead?.bind(filter) ?? []),
     namedPrompts: namedPromptsOf(filters, snapshot, services),
-    prompt: promptOf(filters, config, snapshot, services),
+    prompt: promptOf(filters, snapshot, services),
     maxBodyBytes: filters.reduce((limit, filter) => filter.maxBodyBytes ?? limit, snapshot.server.maxBodyBytes),
   });
 }

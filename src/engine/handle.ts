@@ -1,18 +1,17 @@
 /** The way of a request up to the point where a model is called: match, request filters, authentication, body. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { DIALECTS } from "../dialects/builtin.ts";
-import type { Dialect, ModelInfo } from "../dialects/contract.ts";
+import type { Dialect, ModelInfo, Operation } from "../dialects/contract.ts";
 import { SluiceError } from "../lib/errors.ts";
 import { authenticate } from "./authenticate.ts";
 import { retryAfter } from "./answer-head.ts";
 import { applyChatFilters } from "./chat-filters.ts";
 import type { CompiledModel, CompiledRoute } from "./engine.ts";
 import { Exchange } from "./exchange.ts";
+import { grantedModel } from "./granted-model.ts";
 import type { EngineLease } from "./lease.ts";
 import type { PathMatch } from "./match.ts";
 import { callModel } from "./model-call.ts";
-import { modelNotFound } from "./model-not-found.ts";
-import { mayUse } from "./models.ts";
 import { renderNamed } from "./named-prompts.ts";
 import type { OperationMatch } from "./operations.ts";
 import { renderPrompt } from "./prompt-route.ts";
@@ -156,7 +155,7 @@ function perform(exchange: Exchange, match: OperationMatch, compiledRoute: Compi
     case "count_tokens":
       requireJson(exchange);
       exchange.readBody(compiledRoute.maxBodyBytes, (body) => {
-        const asked = withPrompt(exchange, match, compiledRoute, body);
+        const asked = withPrompt(exchange, match.operation, compiledRoute, body);
         callModel(exchange, match.operation, applyChatFilters(exchange, match.operation, asked));
       });
   }
@@ -165,15 +164,14 @@ function perform(exchange: Exchange, match: OperationMatch, compiledRoute: Compi
 /** The request that a prompt makes of the body; the same bytes where none is asked for. */
 function withPrompt(
   exchange: Exchange,
-  { operation, dialect }: OperationMatch,
+  operation: Operation,
   { prompt, namedPrompts }: CompiledRoute,
   body: Buffer,
 ): Buffer {
   if (prompt !== undefined) {
     return renderPrompt(exchange, prompt, body);
   }
-  const mayName = namedPrompts !== undefined && operation === "chat" && dialect === DIALECTS.openai;
-  return mayName ? renderNamed(exchange, namedPrompts, body) : body;
+  return namedPrompts === undefined ? body : renderNamed(exchange, namedPrompts, operation, body);
 }
 
 function requireJson(exchange: Exchange): void {
@@ -195,9 +193,6 @@ function grantedModels(exchange: Exchange): ModelInfo[] {
 }
 
 function sendModel(exchange: Exchange, match: OperationMatch): void {
-  const model = exchange.engine.models.find(match.argument);
-  if (model === undefined || !mayUse(exchange.caller?.policy, model, match.argument)) {
-    throw modelNotFound(match.argument);
-  }
+  const model = grantedModel(exchange, match.argument);
   exchange.sendJson(200, match.dialect.client.encodeModel({ ...model.info, id: match.argument }));
 }

@@ -16,8 +16,8 @@ import { Demand, OUTPUT_MEMBERS } from "./demand.ts";
 import type { CompiledModel, Endpoint } from "./engine.ts";
 import { EndpointChoice, servingModels, type Choice, type ServingModel } from "./endpoint-choice.ts";
 import type { Abortable, Exchange } from "./exchange.ts";
-import { modelNotFound } from "./model-not-found.ts";
-import { countsNowhere, mayUse } from "./models.ts";
+import { grantedModel } from "./granted-model.ts";
+import { countsNowhere } from "./models.ts";
 import { learnBreak, learnFailure } from "./node-health.ts";
 import { correctedTokens } from "./prompt-tokens.ts";
 import { usageSoFar } from "./record-usage.ts";
@@ -48,10 +48,7 @@ export function callModel(exchange: Exchange, operation: Operation, body: Buffer
   if (stream !== undefined && stream !== null && typeof stream !== "boolean") {
     throw new SluiceError("invalid_request", "`stream` must be true or false.", { param: "stream" });
   }
-  const model = exchange.engine.models.find(asked);
-  if (model === undefined || !mayUse(exchange.caller?.policy, model, asked)) {
-    throw modelNotFound(asked);
-  }
+  const model = grantedModel(exchange, asked);
   const streaming = stream === true && (operation === "chat" || operation === "completions");
   exchange.entry.model(model.nameId, streaming ? "stream" : "whole");
   if (operation === "count_tokens" && countsNowhere(model)) {

@@ -3,7 +3,7 @@ import type { GrantConfig, Snapshot } from "../config/snapshot.ts";
 import { ERROR_STATUS } from "../lib/errors.ts";
 import type { Operation } from "../dialects/contract.ts";
 import { credentialName, nodeName } from "./compile.ts";
-import { implicitModels } from "./prompt-route.ts";
+import { implicitModels } from "./prompt-models.ts";
 import { templateVersionName } from "./prompt-variants.ts";
 import { policyTexts } from "./policy-text.ts";
 import type { WordIds } from "./services.ts";

@@ -1,6 +1,7 @@
 /** One prompt's route as an OpenAPI 3.1 document, from which clients are generated and pages are made. */
 import type { PromptHook, PromptShape } from "../filters/contract.ts";
 import type { JsonObject } from "../lib/json.ts";
+import { addSchema } from "./openapi-schemas.ts";
 
 /** The route that is described. */
 export interface DescribedRoute {
@@ -18,6 +19,7 @@ const ERRORS: readonly (readonly [status: string, description: string])[] = [
   ["502", "The model's provider failed, or its answer cannot be used"],
   ["503", "No provider of the model can serve now"],
   ["504", "It took too long"],
+  ["default", "Anything else that goes wrong"],
 ];
 
 /** @param prompts those that share the route's requests @param version the configuration's */
@@ -112,7 +114,11 @@ function answerOf({ output, shape }: PromptHook): JsonObject | undefined {
     case "json":
       return shape.outputSchema ?? {};
     case "full":
-      return { type: "object", description: "As /v1/chat/completions of OpenAI's API answers" };
+      return {
+        type: "object",
+        description: "As /v1/chat/completions of OpenAI's API answers",
+        additionalProperties: true,
+      };
   }
 }
 
@@ -124,9 +130,7 @@ function distinct(schemas: readonly JsonObject[]): JsonObject[] {
 function named(found: readonly JsonObject[], name: string, schemas: JsonObject): JsonObject {
   const references = found.map((schema, index) => {
     const key = found.length === 1 ? name : `${name}${index + 1}`;
-    // with an identity of its own, `#/$defs/…` within it is meant from its own root (JSON Schema 2020-12, section 8.2.1)
-    const refers = JSON.stringify(schema).includes('"$ref"');
-    schemas[key] = refers ? { $id: `urn:sluice:${key}`, ...schema } : schema;
+    addSchema(schemas, key, schema);
     return { $ref: `#/components/schemas/${key}` };
   });
   return references.length === 1 ? references[0]! : { anyOf: references };

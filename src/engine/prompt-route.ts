@@ -1,5 +1,5 @@
 /** Routes behind which a prompt stands: the client's plain JSON becomes a chat request, and then is one like any other. */
-import type { ModelConfig, RouteConfig, Snapshot } from "../config/snapshot.ts";
+import type { Snapshot } from "../config/snapshot.ts";
 import type { Sticky } from "../config/sticky.ts";
 import type { PromptHook, PromptReference, RequestFilter } from "../filters/contract.ts";
 import { SluiceError } from "../lib/errors.ts";
@@ -7,6 +7,8 @@ import { readBody } from "../lib/json-body.ts";
 import type { ExactObject } from "../lib/json.ts";
 import { answerFormOf, type AnswerForm } from "./answer-form.ts";
 import type { Exchange } from "./exchange.ts";
+import { grantedModel } from "./granted-model.ts";
+import { userModelOf } from "./prompt-models.ts";
 import { pickByWeight, promptVariants } from "./prompt-variants.ts";
 import { callerOf, pickByCaller } from "./sticky.ts";
 
@@ -30,18 +32,13 @@ export interface PromptRoute {
   readonly sticky: Sticky | undefined;
 }
 
-/** The prompts of a route's filters. @throws Error if two filters have one, or a template is not there */
+/** The prompts of a route's filters. @throws Error if a template is not there */
 export function promptOf(
   filters: readonly RequestFilter[],
-  route: RouteConfig,
   snapshot: Snapshot,
   names: { nameId(name: string): number },
 ): PromptRoute | undefined {
-  const prompts = filters.flatMap(({ prompt }) => prompt ?? []);
-  const [prompt] = prompts;
-  if (prompts.length > 1 || (prompt !== undefined && route.apis.length > 0)) {
-    throw new Error(`route ${route.path}: one thing answers on a route: one prompt, or \`api\``);
-  }
+  const prompt = filters.find((filter) => filter.prompt !== undefined)?.prompt;
   return prompt && compilePrompts(prompt, snapshot, names);
 }
 
@@ -73,6 +70,8 @@ export function renderPrompt(exchange: Exchange, route: PromptRoute, body: Buffe
 export function renderInput(exchange: Exchange, route: PromptRoute, input: ExactObject, isStream: boolean): Buffer {
   const { model, render, output, answerForm, templateId } = pickVariant(exchange, route, input);
   exchange.entry.template(templateId);
+  // what a prompt takes is nobody's business who may not call it, nor is it worth the work
+  grantedModel(exchange, model);
   if (isStream && output.kind === "json") {
     const message = "This prompt answers with checked JSON, which cannot be streamed; ask for the whole answer.";
     throw new SluiceError("invalid_request", message, { param: "stream" });
@@ -100,55 +99,4 @@ function wantsStream({ target, headers: { accept } }: Exchange): boolean {
     default:
       throw new SluiceError("invalid_request", "`?stream=` is true or false.", { param: "stream" });
   }
-}
-
-/**
- * The user models that prompts need and the configuration does not write down: a prompt in the published form names a
- * provider and a model there. Granted, limited and billed under `provider/model`.
- */
-export function implicitModels(snapshot: Snapshot): ModelConfig[] {
-  const models = new Map<string, ModelConfig>();
-  for (const { routes } of snapshot.domains) {
-    for (const { middlewares } of routes) {
-      for (const { name, options } of middlewares) {
-        const { provider, model_name: model } = options;
-        if (name === "v1_chat_template" && typeof provider === "string" && typeof model === "string") {
-          const userModel = userModelOf(provider, model, snapshot);
-          if (userModel !== model) {
-            models.set(userModel, modelOf(userModel, provider, model));
-          }
-        }
-      }
-    }
-  }
-  for (const { name } of snapshot.models) {
-    models.delete(name);
-  }
-  return [...models.values()];
-}
-
-const modelsByName = new WeakMap<Snapshot, ReadonlyMap<string, ModelConfig>>();
-
-function userModelOf(provider: string | undefined, model: string, snapshot: Snapshot): string {
-  if (provider === undefined) {
-    return model;
-  }
-  let byName = modelsByName.get(snapshot);
-  if (byName === undefined) {
-    byName = new Map(snapshot.models.map((config) => [config.name, config]));
-    modelsByName.set(snapshot, byName);
-  }
-  const known = byName.get(model);
-  return known?.targets.some((target) => target.provider === provider) === true ? model : `${provider}/${model}`;
-}
-
-function modelOf(name: string, provider: string, model: string): ModelConfig {
-  return {
-    name,
-    aliases: [],
-    targets: [{ provider, model, weight: 1, priority: 0, filters: [] }],
-    balance: { policy: "weighted" },
-    retry: { attempts: 2, on: ["connect", "429", "5xx", "firstTokenTimeout"] },
-    fallbacks: [],
-  };
 }

@@ -5,7 +5,7 @@ import { SluiceError } from "../lib/errors.ts";
 import type { JsonObject } from "../lib/json.ts";
 import { scanObject } from "../lib/json-scan.ts";
 import { estimateTokens } from "../lib/token-estimate.ts";
-import type { WordedAnswer } from "./answer-form.ts";
+import type { WordedAnswer } from "./worded-answer.ts";
 import type { AnswerSink, Attempt } from "./attempt.ts";
 import { invalidAnswer, retryAfterMsOf, upstreamErrorFailure } from "./attempt-failure.ts";
 import { errorWithoutSecrets } from "./error-text.ts";

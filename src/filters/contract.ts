@@ -51,7 +51,7 @@ export interface RequestFilter {
    * it means that `messages`, `system` and `metadata` are parsed; other members stay bytes.
    * @returns the members of `messages` and `system` that change @throws SluiceError to refuse
    */
-  chat?(request: ChatView, members: Readonly<JsonObject>): JsonObject;
+  chat?(request: ChatView, members: Readonly<ExactObject>): ExactObject;
   /** What chat calls in OpenAI's dialect may name instead of bringing messages. */
   readonly namedPrompts?: { readonly templates: readonly PromptReference[]; readonly required: boolean };
   /** What answers here: a prompt. At most one filter of a route has it. */

@@ -5,10 +5,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { REQUEST_FILTERS, MODEL_FILTERS } from "./builtin.ts";
 import { loadConfig } from "../config/load.ts";
-import { ConfigError } from "../config/problem.ts";
+import { ConfigError, type ConfigProblem } from "../config/problem.ts";
 
 /** What is wrong with a configuration with these templates and a route with this reference. */
 function complaints(templates: string, reference: string): string[] {
+  const middleware = `{ name: prompt_template, options: { template: ${reference} } }`;
+  return complaintsOfRoute(templates, `{ path: /v1/x, middlewares: [ ${middleware} ] }`);
+}
+
+/** What is wrong, or at least worth a warning, with a configuration with these templates and this route. */
+function complaintsOfRoute(templates: string, route: string): string[] {
   const directory = mkdtempSync(join(tmpdir(), "sluice-templates-"));
   const path = join(directory, "sluice.yaml");
   writeFileSync(
@@ -16,19 +22,23 @@ function complaints(templates: string, reference: string): string[] {
     `providers: [ { name: p, dialect: openai, nodes: [ "http://127.0.0.1:1/v1" ] } ]
 models: [ { name: m, targets: [ { provider: p, model: m } ] } ]
 consumers: [ { name: c, grants: [ { model: m } ], keys: [ { name: k, hash: "sha256:${"ab".repeat(32)}" } ] } ]
-domains: [ { host: "*", routes: [ { path: /v1/x, middlewares: [ { name: prompt_template, options: { template: ${reference} } } ] } ] } ]
+domains: [ { host: "*", routes: [ ${route} ] } ]
 templates: ${templates}
 `,
   );
   try {
-    loadConfig(path, { filters: { request: REQUEST_FILTERS, model: MODEL_FILTERS }, environment: {} });
-    return [];
+    const filters = { request: REQUEST_FILTERS, model: MODEL_FILTERS };
+    return loadConfig(path, { filters, environment: {} }).warnings.map(lineOf);
   } catch (error) {
     assert.ok(error instanceof ConfigError);
-    return error.problems.map((problem) => `${problem.line}:${problem.path}: ${problem.message} ${problem.remedy}`);
+    return error.problems.map(lineOf);
   } finally {
     rmSync(directory, { recursive: true });
   }
+}
+
+function lineOf(problem: ConfigProblem): string {
+  return `${problem.line}:${problem.path}: ${problem.message} ${problem.remedy}`;
 }
 
 const prompt = (content = "x"): string => `{ model: m, messages: [ { role: user, content: "${content}" } ] }`;
@@ -78,4 +88,35 @@ test("templates that cannot work are refused where they stand", () => {
 
 test("a route has a template or a prompt of its own, not both", () => {
   assert.match(complaints(GOOD, "t, model: m").join("\n"), /options\.model: stands beside `template`/);
+});
+
+test("one thing answers on a route, and a filter that can do nothing is refused", () => {
+  const route = (rest: string, ...middlewares: string[]): string =>
+    `{ path: "/v1/x/*", ${rest} middlewares: [ ${middlewares.join(", ")} ] }`;
+  const answers = "{ name: prompt_template, options: { template: t } }";
+  const published = "{ name: v1_chat_template, options: { provider: p, model_name: m, prompt_template: x } }";
+  const named = (...templates: string[]): string =>
+    `{ name: named_templates, options: { templates: [ ${templates.join(", ")} ] } }`;
+  const decorator = (when: string): string =>
+    `{ name: prompt_decorator, options: { when: ${when}, append: [ { role: system, content: x } ] } }`;
+  const good = [
+    route("", answers, decorator("{ models: [ m ], consumers: [ c, 'c*' ] }")),
+    route("api: [ anthropic, openai ],", named("t", '"t2@1"'), decorator("{ models: [ 'm*', p/other ] }")),
+  ];
+  const templates = `${GOOD.slice(0, -1)}, { name: t2, versions: [ { version: 1, prompt: ${prompt()} } ] } ]`;
+  for (const each of good) assert.deepEqual(complaintsOfRoute(templates, each), [], each);
+  const wrong: [route: string, complaint: RegExp][] = [
+    [route("", answers, published), /middlewares\[1\]: answers where something else does/],
+    [route("api: openai,", answers), /middlewares\[0\]: answers where something else does.*`api`/],
+    [route("", answers, named("t")), /middlewares\[1\]: does nothing here/],
+    [route("api: anthropic,", named("t")), /middlewares\[0\]: does nothing here.*openai/],
+    [route("api: openai,", named("t", '"t@2"')), /templates\[1\]: the template name is already used/],
+    [route("", decorator("{}")), /middlewares\[0\]: does nothing here/],
+    [route("api: openai,", decorator("{ models: [ mm ] }")), /when\.models\[0\]: there is no such model: "mm".*"?m/],
+    [route("api: openai,", decorator("{ consumers: [ c, d ] }")), /when\.consumers\[1\]: there is no such consumer/],
+    [route("api: openai,", decorator("{ consumers: [ 'd*' ] }")), /when\.consumers\[0\]/],
+  ];
+  for (const [each, complaint] of wrong) {
+    assert.match(complaintsOfRoute(templates, each).join("\n"), complaint, each);
+  }
 });

@@ -4,7 +4,7 @@
  */
 import { isAscii } from "node:buffer";
 import { SluiceError } from "./errors.ts";
-import type { ExactObject, JsonObject, JsonValue } from "./json.ts";
+import type { ExactJson, ExactObject, JsonObject, JsonValue } from "./json.ts";
 import { parseExactJson, parseJson, parseWithEscapedKeys } from "./json-parse.ts";
 import { JsonSyntaxError } from "./json-scan-plain.ts";
 import { positionOf, scanObject } from "./json-scan.ts";
@@ -38,6 +38,12 @@ export class BodyScan {
   get(key: string): JsonValue | undefined {
     const span = this.scan.members.get(key);
     return span === undefined ? undefined : parseValue(this.body, span.valueStart, span.valueEnd);
+  }
+
+  /** The same with integers as they are: those that a number cannot hold are bigints. */
+  getExact(key: string): ExactJson | undefined {
+    const span = this.scan.members.get(key);
+    return span && parseExactJson(this.body.toString("utf8", span.valueStart, span.valueEnd));
   }
 
   /** The whole object, parsed at the first call and kept: whoever changes it changes it for all. */

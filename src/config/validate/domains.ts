@@ -72,6 +72,6 @@ function validateRoutes(
       findings.add([...here, "api"], "names one dialect twice", "Remove one.");
     }
     validateFilters(route.middlewares, "request", filters, [...here, "middlewares"], findings);
-    validatePrompts(route.middlewares, document, models, [...here, "middlewares"], findings);
+    validatePrompts(route, document, models, [...here, "middlewares"], findings);
   }
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { JsonObject, JsonValue } from "../../../lib/json.ts";
+import type { ExactObject, JsonObject, JsonValue } from "../../../lib/json.ts";
 import type { ChatView } from "../../contract.ts";
 import { promptDecorator } from "./prompt_decorator.ts";
 
@@ -36,7 +36,7 @@ const CONTEXT = { role: "user", content: "(tenant blue)" };
 const BEFORE = { role: "system", content: "You serve search." };
 const BEHIND = { role: "system", content: "Never swear." };
 
-function run(members: JsonObject, view: Partial<ChatView> = {}, options: object = OPTIONS): JsonObject {
+function run(members: ExactObject, view: Partial<ChatView> = {}, options: object = OPTIONS): ExactObject {
   const filter = promptDecorator.create(promptDecorator.schema.parse(options));
   return filter.chat!({ ...VIEW, ...view }, members);
 }
@@ -97,6 +97,24 @@ test("anthropic: instructions are blocks of `system`, markers stay where they we
   assert.deepEqual(bare["system"], [text(BEFORE.content), text(BEHIND.content)], "also where there were none");
   assert.deepEqual(bare["messages"], [...FEW_SHOT, { role: "user", content: [text(CONTEXT.content)] }]);
   twice({ messages: [] }, view);
+});
+
+test("a template that comes out empty puts nothing in, and nothing empty is made", () => {
+  const options = {
+    prepend: [
+      { role: "system", content: '{{ if eq .consumer "search" }}{{ else }}Elsewhere.{{ end }}' },
+      { role: "user", content: " \n" },
+    ],
+    append: [{ role: "user", content: "{{ .metadata.note }}" }],
+  };
+  const said = [{ role: "user", content: "Hi" }];
+  const members = { messages: said, metadata: { note: "" } };
+  assert.deepEqual(run(members, {}, options)["messages"], said);
+  assert.deepEqual(run(members, { dialect: "anthropic" }, options), {});
+  const system = { prepend: [{ role: "system", content: "Own." }] };
+  assert.deepEqual(run({ system: "", messages: [{ role: "user" }] }, { dialect: "anthropic" }, system), {
+    system: [{ type: "text", text: "Own." }],
+  });
 });
 
 test("only the requests that it is for; what is no conversation is left for others to refuse", () => {

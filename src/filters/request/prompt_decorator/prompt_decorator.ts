@@ -1,7 +1,7 @@
 /** `prompt_decorator`: puts instructions, examples and context of the platform's into ordinary chat calls. */
 import { z } from "zod";
 import { compilePrompt } from "../../../templates/prompt.ts";
-import type { JsonObject } from "../../../lib/json.ts";
+import type { ExactObject } from "../../../lib/json.ts";
 import type { ChatView, RequestFilterDefinition } from "../../contract.ts";
 import { addTemplateMistakes } from "../../template-text.ts";
 import { decorate, type Decoration } from "./wire-messages.ts";
@@ -51,9 +51,10 @@ export const promptDecorator: RequestFilterDefinition<Options> = {
   kind: "request",
   schema,
   create({ when, prepend, append, headers, syntax, missingKey }) {
-    const renderer = (name: string, messages: Options["prepend"]): ((data: JsonObject) => Decoration[]) => {
+    const renderer = (name: string, messages: Options["prepend"]): ((data: ExactObject) => Decoration[]) => {
       const prompt = compilePrompt({ name, messages, syntax, missingKey });
-      return (data) => prompt.messages(data);
+      // what a template leaves empty is not said; Anthropic refuses blocks without words
+      return (data) => prompt.messages(data).filter(({ content }) => content.trim() !== "");
     };
     const before = renderer("prepend", prepend);
     const behind = renderer("append", append);
@@ -71,14 +72,14 @@ export const promptDecorator: RequestFilterDefinition<Options> = {
 };
 
 /** What templates see of a request. */
-function dataOf(request: ChatView, { metadata }: JsonObject, names: readonly string[]): JsonObject {
+function dataOf(request: ChatView, { metadata }: ExactObject, names: readonly string[]): ExactObject {
   const headers = names.map((name) => [name, String(request.headers[name] ?? "")]);
   return {
     consumer: request.consumer,
     key: request.key,
     model: request.asked,
     metadata: metadata ?? {},
-    headers: Object.fromEntries(headers) as JsonObject,
+    headers: Object.fromEntries(headers) as ExactObject,
   };
 }
 

@@ -4,7 +4,7 @@
  * already is not put there again.
  */
 import type { DialectName } from "../../../dialects/form.ts";
-import type { JsonObject, JsonValue } from "../../../lib/json.ts";
+import type { ExactJson, ExactObject } from "../../../lib/json.ts";
 
 /** A message whose text is ready. */
 export interface Decoration {
@@ -24,7 +24,7 @@ export interface Decorations {
  * Returns the members that change. What is no conversation is left for others to complain about.
  * @param members `messages`, and in Anthropic's dialect `system`
  */
-export function decorate(dialect: DialectName, members: JsonObject, decorations: Decorations): JsonObject {
+export function decorate(dialect: DialectName, members: ExactObject, decorations: Decorations): ExactObject {
   const { messages } = members;
   if (!Array.isArray(messages)) {
     return {};
@@ -34,7 +34,7 @@ export function decorate(dialect: DialectName, members: JsonObject, decorations:
     : { messages: decorateOpenAi(messages, decorations) };
 }
 
-function decorateOpenAi(messages: readonly JsonValue[], { prepend, append }: Decorations): JsonValue[] {
+function decorateOpenAi(messages: readonly ExactJson[], { prepend, append }: Decorations): ExactJson[] {
   const leading = messages.findIndex((message) => !isInstruction(message));
   const instructions = leading < 0 ? [...messages] : messages.slice(0, leading);
   const conversation = leading < 0 ? [] : messages.slice(leading);
@@ -53,12 +53,12 @@ function decorateOpenAi(messages: readonly JsonValue[], { prepend, append }: Dec
 
 /** Instructions are a member of their own here, and what the user says behind is a block of the same turn. */
 function decorateAnthropic(
-  system: JsonValue | undefined,
-  messages: readonly JsonValue[],
+  system: ExactJson | undefined,
+  messages: readonly ExactJson[],
   { prepend, append }: Decorations,
-): JsonObject {
-  const changes: JsonObject = {};
-  const blocks = typeof system === "string" ? [textBlock(system)] : (system ?? []);
+): ExactObject {
+  const changes: ExactObject = {};
+  const blocks = typeof system === "string" ? textBlocks(system) : (system ?? []);
   if (Array.isArray(blocks)) {
     const isNew = ({ role, content }: Decoration): boolean =>
       role === "system" && !blocks.some((block) => isText(block, content));
@@ -70,25 +70,31 @@ function decorateAnthropic(
   }
   const examples = prepend.filter(({ role }) => role !== "system");
   const texts = append.flatMap(({ role, content }) => (role === "user" ? content : []));
-  const rest = withoutExamples(messages, examples);
-  const last = lastUserTurn(rest);
-  const turn = rest[last];
-  if (isObject(turn)) {
-    rest[last] = { ...turn, content: withTexts(turn["content"], texts) };
-  } else if (texts.length > 0) {
-    rest.unshift({ role: "user", content: texts.map(textBlock) });
+  if (examples.length + texts.length > 0) {
+    changes["messages"] = [...examples.map(wire), ...withContext(withoutExamples(messages, examples), texts)];
   }
-  changes["messages"] = [...examples.map(wire), ...rest];
   return changes;
 }
 
+/** The conversation with these texts behind what the user said last. */
+function withContext(messages: readonly ExactJson[], texts: readonly string[]): ExactJson[] {
+  const last = lastUserTurn(messages);
+  const turn = messages[last];
+  if (texts.length === 0) {
+    return [...messages];
+  }
+  return isObject(turn)
+    ? messages.with(last, { ...turn, content: withTexts(turn["content"], texts) })
+    : [{ role: "user", content: texts.map(textBlock) }, ...messages];
+}
+
 /** The last turn in which the user says something; if there is none, the last with results of tools. */
-function lastUserTurn(messages: readonly JsonValue[]): number {
+function lastUserTurn(messages: readonly ExactJson[]): number {
   const spoken = messages.findLastIndex((message) => roleOf(message) === "user" && !holdsOnlyResults(message));
   return spoken >= 0 ? spoken : messages.findLastIndex((message) => roleOf(message) === "user");
 }
 
-function holdsOnlyResults(message: JsonValue): boolean {
+function holdsOnlyResults(message: ExactJson): boolean {
   const content = isObject(message) ? message["content"] : undefined;
   return (
     Array.isArray(content) &&
@@ -98,58 +104,63 @@ function holdsOnlyResults(message: JsonValue): boolean {
 }
 
 /** The blocks of a turn with these texts as the last ones. */
-function withTexts(content: JsonValue | undefined, texts: readonly string[]): JsonValue {
-  const blocks = typeof content === "string" ? [textBlock(content)] : content;
-  if (!Array.isArray(blocks) || texts.length === 0) {
-    return content ?? null;
+function withTexts(content: ExactJson | undefined, texts: readonly string[]): ExactJson | undefined {
+  const blocks = typeof content === "string" ? textBlocks(content) : content;
+  if (!Array.isArray(blocks)) {
+    return blocks;
   }
   const end = blocks.slice(-texts.length);
   const isThere = end.length === texts.length && end.every((block, index) => isText(block, texts[index]!));
-  return isThere ? content! : [...blocks, ...texts.map(textBlock)];
+  return isThere ? blocks : [...blocks, ...texts.map(textBlock)];
 }
 
 /** The conversation itself: examples that a filter has put before it are no part of it. */
-function withoutExamples(messages: readonly JsonValue[], examples: readonly Decoration[]): JsonValue[] {
+function withoutExamples(messages: readonly ExactJson[], examples: readonly Decoration[]): ExactJson[] {
   return messages.slice(startsWith(messages, examples) ? examples.length : 0);
 }
 
-function startsWith(messages: readonly JsonValue[], expected: readonly Decoration[]): boolean {
+function startsWith(messages: readonly ExactJson[], expected: readonly Decoration[]): boolean {
   return expected.every(({ role, content }, index) => {
     const message = messages[index];
     return message !== undefined && roleOf(message) === role && says(message, content);
   });
 }
 
-function endsWith(messages: readonly JsonValue[], expected: readonly Decoration[]): boolean {
+function endsWith(messages: readonly ExactJson[], expected: readonly Decoration[]): boolean {
   return messages.length >= expected.length && startsWith(messages.slice(messages.length - expected.length), expected);
 }
 
-function wire({ role, content }: Decoration): JsonObject {
+function wire({ role, content }: Decoration): ExactObject {
   return { role, content };
 }
 
-function textBlock(text: string): JsonObject {
+function textBlock(text: string): ExactObject {
   return { type: "text", text };
 }
 
-function isText(block: JsonValue, text: string): boolean {
+/** Anthropic takes no empty blocks. */
+function textBlocks(text: string): ExactObject[] {
+  return text === "" ? [] : [textBlock(text)];
+}
+
+function isText(block: ExactJson, text: string): boolean {
   return isObject(block) && block["type"] === "text" && block["text"] === text;
 }
 
-function says(message: JsonValue, text: string): boolean {
+function says(message: ExactJson, text: string): boolean {
   const content = isObject(message) ? message["content"] : undefined;
   return content === text || (Array.isArray(content) && content.length === 1 && isText(content[0]!, text));
 }
 
-function isInstruction(message: JsonValue): boolean {
+function isInstruction(message: ExactJson): boolean {
   const role = roleOf(message);
   return role === "system" || role === "developer";
 }
 
-function roleOf(message: JsonValue): JsonValue | undefined {
+function roleOf(message: ExactJson): ExactJson | undefined {
   return isObject(message) ? message["role"] : undefined;
 }
 
-function isObject(value: JsonValue | undefined): value is JsonObject {
+function isObject(value: ExactJson | undefined): value is ExactObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
