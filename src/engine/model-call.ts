@@ -7,7 +7,6 @@ import type { Usage } from "../dialects/form.ts";
 import { SluiceError, isSluiceError } from "../lib/errors.ts";
 import { readBody, type BodyScan } from "../lib/json-body.ts";
 import { estimatePrompt, NO_PROMPT, PROMPT_MEMBERS, type PromptEstimate } from "../lib/token-estimate.ts";
-import { sharedNowMs } from "../lib/shared-clock.ts";
 import type { Deadlines } from "../lib/timer.ts";
 import { Attempt } from "./attempt.ts";
 import type { AttemptFailure } from "./attempt-failure.ts";
