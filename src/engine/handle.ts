@@ -6,13 +6,13 @@ import { SluiceError } from "../lib/errors.ts";
 import { authenticate } from "./authenticate.ts";
 import { retryAfter } from "./answer-head.ts";
 import { applyChatFilters } from "./chat-filters.ts";
-import type { CompiledModel, CompiledRoute } from "./engine.ts";
+import type { CompiledRoute } from "./engine.ts";
 import { Exchange } from "./exchange.ts";
 import type { EngineLease } from "./lease.ts";
 import type { PathMatch } from "./match.ts";
 import { callModel } from "./model-call.ts";
 import { modelNotFound } from "./model-not-found.ts";
-import { mayUse } from "./models.ts";
+import { mayUse, modelInfo } from "./models.ts";
 import { renderNamed } from "./named-prompts.ts";
 import type { OperationMatch } from "./operations.ts";
 import { renderPrompt } from "./prompt-route.ts";
@@ -190,14 +190,15 @@ function requireJson(exchange: Exchange): void {
 function grantedModels(exchange: Exchange): ModelInfo[] {
   const { engine, caller } = exchange;
   return engine.models.listed
-    .filter((model) => caller?.policy.allows(model.name))
-    .map((model: CompiledModel) => model.info);
+    .filter(({ model, name }) => mayUse(caller?.policy, model, name))
+    .map(({ model, name }) => modelInfo(model, name, caller?.policy));
 }
 
-function sendModel(exchange: Exchange, match: OperationMatch): void {
-  const model = exchange.engine.models.find(match.argument);
-  if (model === undefined || !mayUse(exchange.caller?.policy, model, match.argument)) {
-    throw modelNotFound(match.argument);
+function sendModel(exchange: Exchange, { argument, dialect }: OperationMatch): void {
+  const policy = exchange.caller?.policy;
+  const model = exchange.engine.models.find(argument);
+  if (model === undefined || !mayUse(policy, model, argument)) {
+    throw modelNotFound(argument);
   }
-  exchange.sendJson(200, match.dialect.client.encodeModel({ ...model.info, id: match.argument }));
+  exchange.sendJson(200, dialect.client.encodeModel(modelInfo(model, argument, policy)));
 }
