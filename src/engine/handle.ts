@@ -6,12 +6,13 @@ import { SluiceError } from "../lib/errors.ts";
 import { authenticate } from "./authenticate.ts";
 import { retryAfter } from "./answer-head.ts";
 import { applyChatFilters } from "./chat-filters.ts";
-import type { CompiledModel, CompiledRoute } from "./engine.ts";
+import type { CompiledRoute } from "./engine.ts";
 import { Exchange } from "./exchange.ts";
 import { grantedModel } from "./granted-model.ts";
 import type { EngineLease } from "./lease.ts";
 import type { PathMatch } from "./match.ts";
 import { callModel } from "./model-call.ts";
+import { mayUse, modelInfo } from "./models.ts";
 import { renderNamed } from "./named-prompts.ts";
 import type { OperationMatch } from "./operations.ts";
 import { renderPrompt } from "./prompt-route.ts";
@@ -188,11 +189,11 @@ function requireJson(exchange: Exchange): void {
 function grantedModels(exchange: Exchange): ModelInfo[] {
   const { engine, caller } = exchange;
   return engine.models.listed
-    .filter((model) => caller?.policy.allows(model.name))
-    .map((model: CompiledModel) => model.info);
+    .filter(({ model, name }) => mayUse(caller?.policy, model, name))
+    .map(({ model, name }) => modelInfo(model, name, caller?.policy));
 }
 
-function sendModel(exchange: Exchange, match: OperationMatch): void {
-  const model = grantedModel(exchange, match.argument);
-  exchange.sendJson(200, match.dialect.client.encodeModel({ ...model.info, id: match.argument }));
+function sendModel(exchange: Exchange, { argument, dialect }: OperationMatch): void {
+  const model = grantedModel(exchange, argument);
+  exchange.sendJson(200, dialect.client.encodeModel(modelInfo(model, argument, exchange.caller?.policy)));
 }

@@ -8,6 +8,7 @@ import type { Price } from "../ledger/prices/price.ts";
 import type { UsageWriter } from "../ledger/usage-writer.ts";
 import type { ServingModel } from "./endpoint-choice.ts";
 import type { CompiledDomain, CompiledRoute, Endpoint } from "./engine.ts";
+import { upstreamModelFor } from "./models.ts";
 import type { WordIds } from "./services.ts";
 import { priceOf } from "./target-price.ts";
 
@@ -69,6 +70,9 @@ export class UsageSlot {
   #operation: Operation | undefined;
   /** What tokens cost at the target that is tried now; undefined if nobody knows. */
   #price: Price | undefined;
+
+  /** What the upstream model is called where the configuration has a `*` for it; "" where it has none. */
+  upstreamName = "";
 
   /** When the request began, milliseconds since the epoch: what it costs does not depend on when it ends. */
   readonly startedAt: number;
@@ -132,6 +136,9 @@ export class UsageSlot {
   }
 
   attempt({ target, credentialId, nodeId }: Endpoint, hits: number, serving: ServingModel): void {
+    this.upstreamName =
+      target.findPrice === undefined ? "" : upstreamModelFor(target.config.model, serving.model, serving.name);
+    this.#table.setUpstreamName(this.#slot, this.upstreamName);
     // no vendor takes money for counting
     this.#price = this.#operation === "count_tokens" ? undefined : priceOf(target, serving);
     this.#setInteger(INTEGER_FIELD.attempts, hits);
