@@ -31,7 +31,9 @@ function start(
     entry: { slot: 0, startedAt: 0, usage: { promptTokens: 0, completionTokens: 0 }, nanoUsd: undefined },
     services: { quotas: { admission, plans: { find: () => undefined } }, name: () => "x" },
   } as unknown as Exchange;
-  const demand = { prompt: { tokens: 1, mediaTokens: 0 }, outputTokens: () => 1 } as unknown as ConstructorParameters<typeof CallQuota>[1];
+  const demand = { prompt: { tokens: 1, mediaTokens: 0 }, outputTokens: () => 1 } as unknown as ConstructorParameters<
+    typeof CallQuota
+  >[1];
   return { quota: new CallQuota(exchange, demand, model), asked: () => asked };
 }
 

@@ -4,7 +4,6 @@
  */
 import { Worker } from "node:worker_threads";
 import { availableParallelism } from "node:os";
-import { createServer } from "node:net";
 import { createCooldownsMemory } from "../balancing/cooldowns.ts";
 import type { ListenConfig, StoreConfig } from "../config/snapshot.ts";
 import type { PromptCatalogue } from "../engine/prompt-catalogue.ts";
@@ -15,6 +14,7 @@ import type { UsageCollector } from "../ledger/usage-collector.ts";
 import type { MetricSource } from "../observability/prometheus.ts";
 import type { BudgetAlert } from "../quotas/budget-alerts.ts";
 import { CounterHandle } from "./counter-handle.ts";
+import { requireFreePort } from "./free-port.ts";
 import type {
   FromLoader,
   KnownMachines,
@@ -385,23 +385,4 @@ export class Gateway {
 /** In development modules are `.ts`, in a release `.js`. */
 function threadUrl(name: string): URL {
   return new URL(`./${name}${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
-}
-
-/**
- * With SO_REUSEPORT a second gateway could share the port unnoticed; a probe without it cannot.
- * @throws the system's error (EADDRINUSE, EACCES, EADDRNOTAVAIL)
- */
-async function requireFreePort(listen: ListenConfig): Promise<void> {
-  if (listen.port === 0) {
-    return;
-  }
-  const probe = createServer();
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  probe.once("error", reject);
-  probe.listen({ host: listen.host, port: listen.port, exclusive: true }, () => {
-    probe.close(() => {
-      resolve();
-    });
-  });
-  await promise;
 }
