@@ -6,6 +6,7 @@ import { Admission, type PlannedBucket } from "../admission.ts";
 import { KIND, type BucketKind, bucketKey } from "../bucket.ts";
 import { createBucketMemory, DOUBLE, REGIME } from "../bucket-layout.ts";
 import { BucketTable } from "../bucket-table.ts";
+import { admitOrWait } from "../lease-wait.ts";
 import { createReservationMemory, ReservationTable } from "../reservation-table.ts";
 import {
   AuthorityLostError,
@@ -99,14 +100,13 @@ async function desk(t: TestContext, onLoss: LossRule = "share") {
 
 const amounts = { tokens: 10, nanoUsd: 0 };
 
-/** Admits as a request does: asks for leases, waits. @returns the reason why not, or undefined */
-async function admit({ admission }: { admission: Admission }, record: number, buckets: PlannedBucket[]) {
-  for (let look = 0; ; look++) {
-    const refusal = admission.admit(record, buckets, amounts);
-    if (refusal?.reason !== "lease" || look === 100) return refusal?.reason;
-    if (look === 0) admission.askForLeases(buckets, amounts);
-    await sleep(2);
-  }
+/** Admits as a request does. @returns the reason why not, or undefined */
+function admit({ admission }: { admission: Admission }, record: number, buckets: PlannedBucket[]) {
+  return new Promise<string | undefined>((resolve) => {
+    admitOrWait(admission, record, buckets, amounts, (refusal) => {
+      resolve(refusal?.reason);
+    });
+  });
 }
 
 test("a request gets all leases that it lacks by one exchange, those that follow need none, and names have no spaces", async (t) => {
