@@ -3,7 +3,14 @@ import { join } from "node:path";
 import type { Load, Upstream } from "./helper.ts";
 import type { Machine } from "./machine.ts";
 import type { Options, ScenarioName } from "./options.ts";
-import type { InstalledPeer, PeerName, RunningPeer, StartContext } from "./peers/contract.ts";
+import type {
+  InstalledPeer,
+  MissingPeer,
+  PeerName,
+  ReportedPeer,
+  RunningPeer,
+  StartContext,
+} from "./peers/contract.ts";
 import type { Cores } from "./processes.ts";
 import { median } from "./statistics.ts";
 
@@ -12,7 +19,7 @@ export interface Figure {
   readonly scenario: ScenarioName;
   readonly metric: string;
   readonly unit: string;
-  readonly peer: PeerName | "direct";
+  readonly peer: PeerName | "direct" | "rate-limiter-flexible";
   readonly value: number;
   readonly rounds: readonly number[];
 }
@@ -38,6 +45,11 @@ export class Bench {
   readonly upstream: Upstream;
   readonly load: Load;
   readonly peers: readonly InstalledPeer[];
+  /** Where what is installed lies. */
+  readonly cacheFolder: string;
+  /** What scenarios measured or used besides the peers. */
+  readonly otherPeers: ReportedPeer[] = [];
+  readonly missingPeers: MissingPeer[] = [];
   readonly figures: Figure[] = [];
   /** What a reader of the table must know: failures, limits met. */
   readonly remarks: string[] = [];
@@ -52,6 +64,7 @@ export class Bench {
     load: Load;
     peers: readonly InstalledPeer[];
     folder: string;
+    cacheFolder: string;
   }) {
     this.options = parts.options;
     this.machine = parts.machine;
@@ -60,6 +73,7 @@ export class Bench {
     this.load = parts.load;
     this.peers = parts.peers;
     this.#folder = parts.folder;
+    this.cacheFolder = parts.cacheFolder;
   }
 
   record(scenario: ScenarioName, peer: Figure["peer"], metric: string, unit: string, rounds: readonly number[]): void {

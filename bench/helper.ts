@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { spawnGroup } from "./processes.ts";
 import type { Cores, ProcessGroup } from "./processes.ts";
 import type {
@@ -15,7 +15,7 @@ import type {
 const COMMAND_TIMEOUT_MS = 60_000;
 
 /** A helper process and the way to ask it things. */
-class Helper<Command, Answer> {
+export class Helper<Command, Answer> {
   readonly group: ProcessGroup;
   readonly #waiting = new Map<
     number,
@@ -71,7 +71,8 @@ class Helper<Command, Answer> {
   }
 }
 
-async function startHelper<Command, Answer>(
+/** Starts a helper process, and waits until it takes commands. */
+export async function startHelper<Command, Answer>(
   script: string,
   args: readonly string[],
   cores: Cores,
@@ -81,7 +82,7 @@ async function startHelper<Command, Answer>(
     command: [process.execPath, join(import.meta.dirname, script), ...args],
     cores,
     cwd: folder,
-    logFile: join(folder, `${script}.log`),
+    logFile: join(folder, `${basename(script)}.log`),
     ipc: "ipc",
   });
   const helper = new Helper<Command, Answer>(group);

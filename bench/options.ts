@@ -14,6 +14,7 @@ export const SCENARIO_NAMES = [
   "swap",
   "workers",
   "admission",
+  "shared-limits",
   "soak",
 ] as const;
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];

@@ -12,7 +12,7 @@ import type { Machine } from "./machine.ts";
 import { HELP, readOptions } from "./options.ts";
 import type { Options, ScenarioName } from "./options.ts";
 import { bifrost } from "./peers/bifrost.ts";
-import type { InstalledPeer, PeerKind } from "./peers/contract.ts";
+import type { InstalledPeer, MissingPeer, PeerKind } from "./peers/contract.ts";
 import { freePort } from "./peers/install.ts";
 import { litellm } from "./peers/litellm.ts";
 import { nginx } from "./peers/nginx.ts";
@@ -21,12 +21,13 @@ import { sluice } from "./peers/sluice.ts";
 import { killAllGroups } from "./processes.ts";
 import { profileSluice } from "./profile.ts";
 import { markdown } from "./report.ts";
-import type { MissingPeer, Report } from "./report.ts";
+import type { Report } from "./report.ts";
 import type { Scenario, SharedScenario } from "./scenarios/contract.ts";
 import { admission } from "./scenarios/admission.ts";
 import { cpuScenarios } from "./scenarios/cpu.ts";
 import { idleStreams } from "./scenarios/idle.ts";
 import { latencyScenarios } from "./scenarios/latency.ts";
+import { sharedLimits } from "./scenarios/shared-limits.ts";
 import { soak } from "./scenarios/soak.ts";
 import { swap } from "./scenarios/swap.ts";
 import { workers } from "./scenarios/workers.ts";
@@ -44,6 +45,7 @@ const SCENARIOS: readonly Scenario[] = [
   swap,
   workers,
   admission,
+  sharedLimits,
   soak,
 ];
 
@@ -109,7 +111,7 @@ async function prepare(
   const cores = planCores(machine);
   const upstream = await Upstream.start(await freePort(), cores.helpers, folder);
   const load = await Load.start(cores.helpers, folder);
-  return new Bench({ options, machine, cores, upstream, load, peers, folder });
+  return new Bench({ options, machine, cores, upstream, load, peers, folder, cacheFolder: CACHE });
 }
 
 async function runScenarios(bench: Bench): Promise<void> {
@@ -151,8 +153,8 @@ function publish(bench: Bench, missing: readonly MissingPeer[]): void {
     date: new Date().toISOString(),
     machine: bench.machine,
     options: { rounds, cpuSeconds, scenarios },
-    peers: bench.peers.map(({ name, version, features }) => ({ name, version, features })),
-    missing,
+    peers: [...bench.peers, ...bench.otherPeers].map(({ name, version, features }) => ({ name, version, features })),
+    missing: [...missing, ...bench.missingPeers],
     figures: bench.figures,
     goals: checkGoals(bench.figures),
     remarks: bench.remarks,
