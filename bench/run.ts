@@ -163,15 +163,16 @@ function publish(bench: Bench, missing: readonly MissingPeer[]): void {
   process.stdout.write(bench.options.output === "json" ? json : markdown(report));
   if (bench.options.saved === "save") {
     const day = report.date.slice(0, 10);
-    const subtitle = `2 KB request, 1 KB answer; ${bench.machine.cpu}; ${day}; features on: see docs/benchmarks/${day}.md`;
+    const name = `${day}${bench.options.part}`;
+    const subtitle = `2 KB request, 1 KB answer; ${bench.machine.cpu}; ${day}; features on: see docs/benchmarks/${name}.md`;
     const chart = cpuChart(bench.figures, subtitle);
     mkdirSync(RESULTS, { recursive: true });
-    writeFileSync(join(RESULTS, `${day}.md`), markdown(report));
-    writeFileSync(join(RESULTS, `${day}.json`), json);
+    writeFileSync(join(RESULTS, `${name}.md`), markdown(report));
+    writeFileSync(join(RESULTS, `${name}.json`), json);
     if (chart !== undefined) {
       writeFileSync(join(RESULTS, "cpu-per-request.svg"), chart);
     }
-    bench.log(`written to docs/benchmarks/${day}.md (load average now ${round(describeMachine().loadBefore)})`);
+    bench.log(`written to docs/benchmarks/${name}.md (load average now ${round(describeMachine().loadBefore)})`);
   }
 }
 
