@@ -6,8 +6,8 @@ import type { Amounts } from "../quotas/bucket.ts";
 import type { Usage } from "../dialects/form.ts";
 import { reserveNanoUsd } from "../ledger/prices/cost.ts";
 import { SluiceError } from "../lib/errors.ts";
-import { sharedNowMs } from "../lib/shared-clock.ts";
 import type { Refusal } from "../quotas/admission.ts";
+import { admitOrWait } from "../quotas/lease-wait.ts";
 import type { Endpoint } from "./engine.ts";
 import type { Demand } from "./demand.ts";
 import type { ServingModel } from "./endpoint-choice.ts";
@@ -17,10 +17,6 @@ import { correctedTokens } from "./prompt-tokens.ts";
 import type { QuotaPlan } from "./quota-plan.ts";
 import { isNotPriced, lacksPrice, pricesOf } from "./target-price.ts";
 import type { UsageSlot } from "./usage-slot.ts";
-
-/** How often a request that waits for a lease looks whether it has come, and how long it waits at most. */
-const LEASE_POLL_MS = 2;
-const LONGEST_LEASE_WAIT_MS = 500;
 
 /** One call's reservations. */
 export class CallQuota {
@@ -56,7 +52,11 @@ export class CallQuota {
       return;
     }
     this.#amounts = this.#estimate(serving, this.#plan);
-    this.#tryToAdmit(then, sharedNowMs());
+    const { admission } = this.#exchange.services.quotas;
+    const buckets = this.#plan?.buckets ?? [];
+    this.#poll = admitOrWait(admission, this.#record, buckets, this.#amounts, (refusal) => {
+      then(refusal && this.#errorOf(refusal));
+    });
   }
 
   /** Reserves anew when a fallback is to serve: its own limits count, and the bill is its own. */
@@ -136,34 +136,6 @@ export class CallQuota {
     if (completionTokens > 0) {
       this.#plan?.output.learn(completionTokens);
     }
-  }
-
-  #tryToAdmit(then: (error: SluiceError | undefined) => void, since: number): void {
-    const { admission } = this.#exchange.services.quotas;
-    const buckets = this.#plan?.buckets ?? [];
-    const refusal = admission.admit(this.#record, buckets, this.#amounts);
-    if (refusal?.reason !== "lease") {
-      then(refusal && this.#errorOf(refusal));
-      return;
-    }
-    let asked = refusal;
-    let askedAt = admission.askForLeases(buckets, this.#amounts);
-    this.#poll = setInterval(() => {
-      const again = admission.admit(this.#record, buckets, this.#amounts);
-      if (again?.reason === "lease" && sharedNowMs() - since < LONGEST_LEASE_WAIT_MS) {
-        const answer = again.bucket === asked.bucket ? admission.answerSince(again.bucket, askedAt) : "some";
-        if (answer !== "scarce") {
-          if (answer === "some") {
-            // it went to others, or another bucket lacks a lease now
-            asked = again;
-            askedAt = admission.askForLeases(buckets, this.#amounts);
-          }
-          return;
-        }
-      }
-      clearInterval(this.#poll);
-      then(again && this.#errorOf(again));
-    }, LEASE_POLL_MS);
   }
 
   /** What the entry has of the model that serves now. */

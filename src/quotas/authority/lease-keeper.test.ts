@@ -6,6 +6,7 @@ import { Admission, type PlannedBucket } from "../admission.ts";
 import { KIND, type BucketKind, bucketKey } from "../bucket.ts";
 import { createBucketMemory, DOUBLE, REGIME } from "../bucket-layout.ts";
 import { BucketTable } from "../bucket-table.ts";
+import { admitOrWait } from "../lease-wait.ts";
 import { createReservationMemory, ReservationTable } from "../reservation-table.ts";
 import {
   AuthorityLostError,
@@ -27,6 +28,7 @@ class FakeAuthority implements Authority {
   others = 0;
   isContested = false;
   readonly requests: BucketExchange[] = [];
+  calls = 0;
   readonly forgotten: string[] = [];
   hold: Promise<void> | undefined;
   readonly onState: (state: AuthorityState) => void;
@@ -40,6 +42,7 @@ class FakeAuthority implements Authority {
 
   async exchange(requests: readonly BucketExchange[]): Promise<BucketGrant[]> {
     this.requests.push(...requests);
+    this.calls += 1;
     const sentAt = sharedNowMs();
     await this.hold;
     if (this.state.state === "degraded") throw new AuthorityLostError("timeout", "lost");
@@ -68,8 +71,8 @@ class FakeAuthority implements Authority {
 
 const lost: AuthorityState = { state: "degraded", reason: "timeout", message: "lost" };
 
-function planned(kind: BucketKind, limit: number): PlannedBucket {
-  const subject = { type: "grant", first: 1, second: 2, third: 0 } as const;
+function planned(kind: BucketKind, limit: number, consumer = 1): PlannedBucket {
+  const subject = { type: "grant", first: consumer, second: 2, third: 0 } as const;
   const isMinute = kind === "requests" || kind === "tokens";
   const key = bucketKey(subject, KIND[kind], kind.startsWith("monthly") ? 202_611 : 0);
   return { ...key, kind: KIND[kind], limit, capacity: limit, ratePerMs: isMinute ? limit / 60_000 : 0, slot: -1 };
@@ -99,14 +102,13 @@ async function desk(t: TestContext, onLoss: LossRule = "share") {
 
 const amounts = { tokens: 10, nanoUsd: 0 };
 
-/** Admits as a request does: asks for leases, waits. @returns the reason why not, or undefined */
-async function admit({ admission }: { admission: Admission }, record: number, buckets: PlannedBucket[]) {
-  for (let look = 0; ; look++) {
-    const refusal = admission.admit(record, buckets, amounts);
-    if (refusal?.reason !== "lease" || look === 100) return refusal?.reason;
-    if (look === 0) admission.askForLeases(buckets, amounts);
-    await sleep(2);
-  }
+/** Admits as a request does. @returns the reason why not, or undefined */
+function admit({ admission }: { admission: Admission }, record: number, buckets: PlannedBucket[]) {
+  return new Promise<string | undefined>((resolve) => {
+    admitOrWait(admission, record, buckets, amounts, (refusal) => {
+      resolve(refusal?.reason);
+    });
+  });
 }
 
 test("a request gets all leases that it lacks by one exchange, those that follow need none, and names have no spaces", async (t) => {
@@ -199,6 +201,46 @@ test("while others hold what is needed a request waits for it a little", async (
     assert.ok(performance.now() - startedAt < 2_000);
     await sleep(2);
   }
+});
+
+test("requests that wait for leases of many limits share calls", async (t) => {
+  const one = await desk(t);
+  const startedAt = performance.now();
+  const decisions = Array.from({ length: 50 }, async (_, index) => {
+    await sleep(index);
+    return admit(one, index, [planned("requests", 600, index + 1)]);
+  });
+  assert.deepEqual(new Set(await Promise.all(decisions)), new Set([undefined]));
+  const { calls, requests } = one.authority;
+  assert.ok(requests.length >= 50);
+  assert.ok(calls <= 2 + (performance.now() - startedAt) / 10, `${calls} calls`);
+});
+
+test("where more wait than flows back, they are asked for ten times a second, and all that flows back is used", async (t) => {
+  const one = await desk(t);
+  one.authority.free = 0;
+  const buckets = [planned("requests", 3_000)];
+  let granted = 0;
+  const refill = setInterval(() => {
+    one.authority.free += 1;
+    granted += 1;
+  }, 20);
+  t.after(() => {
+    clearInterval(refill);
+  });
+  const startedAt = performance.now();
+  let admitted = 0;
+  const callers = Array.from({ length: 40 }, async (_, record) => {
+    while (performance.now() - startedAt < 1_500) {
+      const reason = await admit(one, record, buckets);
+      admitted += reason === undefined ? 1 : 0;
+      await sleep(1);
+    }
+  });
+  await Promise.all(callers);
+  const seconds = (performance.now() - startedAt) / 1_000;
+  assert.ok(one.authority.requests.length <= 3 + seconds * 15, `${one.authority.requests.length} exchanges`);
+  assert.ok(admitted >= granted * 0.8 && admitted <= granted, `${admitted} of ${granted}`);
 });
 
 test("a lease that is not renewed admits nothing any more", async (t) => {
