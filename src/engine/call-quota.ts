@@ -7,14 +7,14 @@ import type { Usage } from "../dialects/form.ts";
 import { reserveNanoUsd } from "../ledger/prices/cost.ts";
 import { SluiceError } from "../lib/errors.ts";
 import { sharedNowMs } from "../lib/shared-clock.ts";
-import type { Refusal } from "../quotas/admission.ts";
+import type { PlannedBucket, Refusal } from "../quotas/admission.ts";
 import type { Endpoint } from "./engine.ts";
 import type { Demand } from "./demand.ts";
 import type { ServingModel } from "./endpoint-choice.ts";
 import type { Exchange } from "./exchange.ts";
 import { quotaError } from "./quota-error.ts";
 import { correctedTokens } from "./prompt-tokens.ts";
-import type { QuotaPlan } from "./quota-plan.ts";
+import type { QuotaPlan, QuotaPlans } from "./quota-plan.ts";
 import { isNotPriced, lacksPrice, pricesOf } from "./target-price.ts";
 import type { UsageSlot } from "./usage-slot.ts";
 
@@ -40,6 +40,10 @@ export class CallQuota {
     this.#plan = this.#planFor(serving);
   }
 
+  get #plans(): QuotaPlans {
+    return this.#exchange.services.quotas.plans;
+  }
+
   /** The buckets that the client's answer tells of. */
   get plan(): QuotaPlan | undefined {
     return this.#plan;
@@ -47,7 +51,7 @@ export class CallQuota {
 
   /** Reserves for the call. `then` is called at once, or, where this machine must ask others first, in a moment. */
   admit(then: (error: SluiceError | undefined) => void): void {
-    if (isNotPriced(this.#serving, this.#plan)) {
+    if (isNotPriced(this.#serving, { plan: this.#plan, plans: this.#plans, now: Date.now() })) {
       then(notPriced());
       return;
     }
@@ -65,13 +69,13 @@ export class CallQuota {
     this.#serving = serving;
     this.#plan = this.#planFor(serving);
     this.#amounts = this.#estimate(serving, this.#plan);
-    const refusal = admission.admit(this.#record, this.#plan?.buckets ?? [], this.#amounts);
+    const refusal = admission.admit(this.#record, this.#buckets, this.#amounts);
     return refusal && this.#errorOf(refusal);
   }
 
   /** Reserves in the limits of the endpoint's target and credential. */
   admitAttempt(endpoint: Endpoint): SluiceError | undefined {
-    const buckets = this.#exchange.services.quotas.plans.ofEndpoint(endpoint, Date.now());
+    const { buckets } = this.#plans.ofEndpoint(endpoint, Date.now());
     if (buckets.length === 0) {
       return undefined;
     }
@@ -86,14 +90,15 @@ export class CallQuota {
 
   /** Milliseconds until an endpoint has room for the call; 0 for now, Infinity for never. */
   roomWaitMs(endpoint: Endpoint, serving: ServingModel): number {
-    const { admission, plans } = this.#exchange.services.quotas;
+    const { admission } = this.#exchange.services.quotas;
     const serves = serving.model === this.#serving.model;
     const plan = serves ? this.#plan : this.#planFor(serving);
-    if (lacksPrice(endpoint, serving, plan)) {
+    const now = Date.now();
+    if (lacksPrice(endpoint, serving, { plan, plans: this.#plans, now })) {
       return Infinity;
     }
     const amounts = serves ? this.#amounts : this.#estimate(serving, plan);
-    const own = plans.ofEndpoint(endpoint, Date.now());
+    const own = this.#plans.ofEndpoint(endpoint, now).buckets;
     const wait = own.length === 0 ? 0 : admission.roomWaitMs(own, amounts);
     return serves || plan === undefined ? wait : Math.max(wait, admission.roomWaitMs(plan.buckets, amounts));
   }
@@ -111,7 +116,7 @@ export class CallQuota {
    */
   mayAskAgain(endpoint: Endpoint): boolean {
     const { entry, services } = this.#exchange;
-    if (this.#plan?.mode === "hard" || endpoint.limited.some(({ limits }) => limits.mode === "hard")) {
+    if (this.#plan?.mode === "hard" || this.#plans.ofEndpoint(endpoint, Date.now()).mode === "hard") {
       return false;
     }
     services.quotas.admission.checkpoint(this.#record, amountsOf(entry));
@@ -135,23 +140,25 @@ export class CallQuota {
 
   #tryToAdmit(then: (error: SluiceError | undefined) => void, since: number): void {
     const { admission } = this.#exchange.services.quotas;
-    const buckets = this.#plan?.buckets ?? [];
-    const refusal = admission.admit(this.#record, buckets, this.#amounts);
+    const tryNow = (): Refusal | undefined => admission.admit(this.#record, this.#buckets, this.#amounts);
+    const refusal = tryNow();
     if (refusal?.reason !== "lease") {
       then(refusal && this.#errorOf(refusal));
       return;
     }
     let asked = refusal;
-    let askedAt = admission.askForLeases(buckets, this.#amounts);
+    let askedAt = admission.askForLeases(this.#buckets, this.#amounts);
     this.#poll = setInterval(() => {
-      const again = admission.admit(this.#record, buckets, this.#amounts);
+      // a limit that is changed at run time holds for those that wait, too
+      this.#plan = this.#planFor(this.#serving);
+      const again = tryNow();
       if (again?.reason === "lease" && sharedNowMs() - since < LONGEST_LEASE_WAIT_MS) {
         const answer = again.bucket === asked.bucket ? admission.answerSince(again.bucket, askedAt) : "some";
         if (answer !== "scarce") {
           if (answer === "some") {
             // it went to others, or another bucket lacks a lease now
             asked = again;
-            askedAt = admission.askForLeases(buckets, this.#amounts);
+            askedAt = admission.askForLeases(this.#buckets, this.#amounts);
           }
           return;
         }
@@ -159,6 +166,10 @@ export class CallQuota {
       clearInterval(this.#poll);
       then(again && this.#errorOf(again));
     }, LEASE_POLL_MS);
+  }
+
+  get #buckets(): readonly PlannedBucket[] {
+    return this.#plan?.buckets ?? [];
   }
 
   #planFor({ model, name }: ServingModel): QuotaPlan | undefined {
@@ -172,7 +183,7 @@ export class CallQuota {
     const output = this.#demand.outputTokens(serving.model, plan, promptTokens);
     const at = entry.startedAt;
     const nanoUsd =
-      plan?.countsMoney === true || serving.model.hasLimitedEndpoints
+      plan?.countsMoney === true || services.quotas.plans.mayLimitEndpointsOf(serving.model)
         ? Math.max(0, ...pricesOf(serving).map((price) => reserveNanoUsd(price, promptTokens, output, at)))
         : 0;
     return { tokens: promptTokens + output, nanoUsd };

@@ -288,6 +288,7 @@ export class Gateway {
         tokenCorrection: this.#quotas.tokenCorrection,
         directory: this.#directory!,
         snapshot: this.#snapshot!,
+        overrides: [],
       },
       predecessor,
     );

@@ -11,6 +11,7 @@ import type {
 import type { DirectoryHandle } from "../directory/table.ts";
 import type { NameDelta } from "../lib/name-table.ts";
 import type { BudgetAlert } from "../quotas/budget-alerts.ts";
+import type { OverrideChange } from "../quotas/limit-overrides.ts";
 import type { UsageQuery } from "../quotas/usage-report.ts";
 
 /** What a worker is started with. */
@@ -30,6 +31,8 @@ export interface WorkerStart {
   readonly tokenCorrection: SharedArrayBuffer;
   readonly directory: DirectoryHandle;
   readonly snapshot: SharedSnapshot;
+  /** Limits that were set at run time. */
+  readonly overrides: readonly OverrideChange[];
 }
 
 /** A snapshot in shared memory. */
@@ -42,6 +45,8 @@ export type ToWorker =
   | { readonly kind: "names"; readonly delta: NameDelta }
   | { readonly kind: "directory"; readonly handle: DirectoryHandle }
   | { readonly kind: "snapshot"; readonly snapshot: SharedSnapshot }
+  /** Limits were set at run time; the worker says with the same id that they hold. */
+  | { readonly kind: "overrides"; readonly id: number; readonly changes: readonly OverrideChange[] }
   | { readonly kind: "listen"; readonly listen: ListenConfig }
   | { readonly kind: "drain"; readonly timeoutMs: number };
 
@@ -51,6 +56,7 @@ export type FromWorker =
   | { readonly kind: "listening"; readonly port: number }
   | { readonly kind: "listenFailed"; readonly message: string; readonly code: string }
   | { readonly kind: "names"; readonly size: number }
+  | { readonly kind: "overrides"; readonly id: number }
   | { readonly kind: "swapped"; readonly version: string; readonly durationMs: number; readonly longestSliceMs: number }
   | { readonly kind: "swapFailed"; readonly version: string; readonly message: string }
   | { readonly kind: "fault"; readonly message: string; readonly stack: string }
