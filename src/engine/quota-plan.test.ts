@@ -5,7 +5,7 @@ import { zeroConfig } from "../config/zero-config.ts";
 import { NameTable } from "../lib/name-table.ts";
 import { BUCKET_KINDS, subjectText, SUBJECT_TYPES, type Subject, type SubjectType } from "../quotas/bucket.ts";
 import type { PlannedBucket } from "../quotas/admission.ts";
-import { LimitOverrides } from "../quotas/limit-overrides.ts";
+import { LimitOverrides } from "../quotas/overrides/limit-overrides.ts";
 import { compileEngine } from "./compile.ts";
 import type { CompiledModel } from "./engine.ts";
 import { namesOf } from "./names.ts";
@@ -46,7 +46,7 @@ function world(consumer: Partial<ConsumerConfig> = {}) {
   const policy = new Policy(decodePolicy(policyTexts(search)(search.keys[0]!)), (pattern) => names.find(pattern));
   const caller = { consumerId: names.find("search"), keyId: names.find("prod"), policy };
   const overrides = new LimitOverrides();
-  const plans = new QuotaPlans(overrides, (name) => names.find(name));
+  const plans = new QuotaPlans(overrides);
   const subject = (type: SubjectType, ...parts: string[]): Subject => {
     const [first = 0, second = 0, third = 0] = parts.map((part) => names.id(part));
     return { type, first, second, third };

@@ -6,13 +6,12 @@
 import type { LimitsConfig } from "../config/snapshot.ts";
 import type { PlannedBucket } from "../quotas/admission.ts";
 import { countsTokens, KIND, type Subject } from "../quotas/bucket.ts";
-import type { LimitOverrides } from "../quotas/limit-overrides.ts";
+import type { LimitOverrides } from "../quotas/overrides/limit-overrides.ts";
 import { MonthClock } from "../quotas/months.ts";
 import { OutputEstimate } from "../quotas/output-estimate.ts";
 import { planBuckets, type LimitedSubject } from "../quotas/plan.ts";
 import type { CompiledModel, Endpoint } from "./engine.ts";
 import type { Caller } from "./exchange.ts";
-import type { Grant } from "./policy.ts";
 
 /** Callers whose plans a worker keeps, and names that it keeps of one model that stands for many. */
 const MAX_CALLERS = 100_000;
@@ -53,12 +52,10 @@ export class QuotaPlans {
   #callerCount = 0;
   readonly #endpoints = new WeakMap<Endpoint, EndpointPlan>();
   readonly #overrides: LimitOverrides;
-  readonly #nameId: (name: string) => number;
 
-  /** @param overrides consulted whenever a plan is used @param nameId the name-table id of a name, 0 if it has none */
-  constructor(overrides: LimitOverrides, nameId: (name: string) => number) {
+  /** @param overrides consulted whenever a plan is used */
+  constructor(overrides: LimitOverrides) {
     this.#overrides = overrides;
-    this.#nameId = nameId;
   }
 
   /**
@@ -178,14 +175,9 @@ export class QuotaPlans {
     return [
       { subject: { type: "consumer", first, second: 0, third: 0 }, limits: policy.consumerLimits },
       { subject: { type: "key", first, second, third: 0 }, limits: policy.keyLimits },
-      { subject: { type: "grant", first, second: this.#patternId(grant), third: 0 }, limits: grant?.limits },
-      { subject: { type: "keyGrant", first, second, third: this.#patternId(keyGrant) }, limits: keyGrant?.limits },
+      { subject: { type: "grant", first, second: grant?.patternId ?? 0, third: 0 }, limits: grant?.limits },
+      { subject: { type: "keyGrant", first, second, third: keyGrant?.patternId ?? 0 }, limits: keyGrant?.limits },
     ];
-  }
-
-  /** A pattern gets an id when something is first counted under it, be it long after its policy was compiled. */
-  #patternId(grant: Grant | undefined): number {
-    return grant === undefined ? 0 : grant.patternId || this.#nameId(grant.pattern);
   }
 }
 

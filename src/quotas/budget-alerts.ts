@@ -2,7 +2,7 @@
  * Tells when a month's budget passes 80 % and 100 %: once each. What was told before a restart is known from what was
  * stored then, so nothing more has to be kept.
  */
-import type { MonthRow } from "./month-store.ts";
+import type { MonthRow } from "./machine-store.ts";
 
 /** Parts of a budget that are worth a word, in percent. */
 export const ALERT_PERCENTS = [80, 100] as const;

@@ -4,6 +4,8 @@ export interface AdminAnswer {
   readonly status: number;
   /** JSON. */
   readonly body: string;
+  /** Of 405: the methods that there are. */
+  readonly allow?: string;
 }
 
 export function jsonAnswer(status: number, body: object): AdminAnswer {

@@ -1,36 +1,45 @@
-/** The main thread's side of the thread that keeps monthly counters. */
+/** The main thread's side of the thread that keeps the store: monthly counters, and limits that were set at run time. */
 import { Worker } from "node:worker_threads";
 import type { NameDelta } from "../lib/name-table.ts";
 import type { ProcessLog } from "../observability/log.ts";
 import type { BudgetAlert } from "../quotas/budget-alerts.ts";
-import type { CounterStart, FromCounter, ToCounter } from "./messages.ts";
+import { StoreError } from "../quotas/machine-store.ts";
+import type { CounterStart, FromCounter, OverrideWrite, StoreContent, ToCounter } from "./messages.ts";
 
 /** Writing what is left takes no longer than this, or is given up. */
 const STOP_MS = 5_000;
 
+const GONE = "the store's thread has ended; restart the gateway";
+
 export class CounterHandle {
-  /** The machine's name, when the store is open. Rejects with what is wrong with the store. */
-  readonly ready: Promise<string>;
+  /** What the store knows, when it is open. Rejects with what is wrong with it. */
+  readonly ready: Promise<StoreContent>;
   /** Counters cannot be written now. */
   failing = false;
   readonly #thread: Worker;
   readonly #ended: Promise<void>;
+  readonly #writes = new Map<number, PromiseWithResolvers<void>>();
+  #lastWrite = 0;
+  #isOver = false;
 
   /** @param onPassed told of budgets that passed 80 % or 100 % */
   constructor(url: URL, start: CounterStart, log: ProcessLog, onPassed: (alerts: readonly BudgetAlert[]) => void) {
     this.#thread = new Worker(url, { workerData: start, name: "counters" });
-    const ready = Promise.withResolvers<string>();
+    const ready = Promise.withResolvers<StoreContent>();
     const ended = Promise.withResolvers<void>();
     this.ready = ready.promise;
     this.#ended = ended.promise;
     this.#thread.on("message", (message: FromCounter) => {
       switch (message.kind) {
         case "ready":
-          ready.resolve(message.machineId);
+          ready.resolve(message);
           return;
         case "writeFailed":
           this.failing = true;
           log.error(`${message.message}; counted in memory meanwhile, and written as soon as that is possible`);
+          return;
+        case "overrides":
+          this.#written(message.id, message.problem);
           return;
         case "passed":
           onPassed(message.alerts);
@@ -44,13 +53,39 @@ export class CounterHandle {
       ready.reject(error);
     });
     this.#thread.on("exit", () => {
+      this.#isOver = true;
       ready.reject(new Error("the store's thread ended before it was ready"));
+      for (const id of this.#writes.keys()) {
+        this.#written(id, GONE);
+      }
       ended.resolve();
     });
   }
 
   shareNames(delta: NameDelta): void {
     this.#send({ kind: "names", delta });
+  }
+
+  /** Resolves when it is on the disk. @throws StoreError; what was there before stays */
+  writeOverrides(write: OverrideWrite): Promise<void> {
+    if (this.#isOver) {
+      return Promise.reject(new StoreError(GONE));
+    }
+    const id = ++this.#lastWrite;
+    const waiting = Promise.withResolvers<void>();
+    this.#writes.set(id, waiting);
+    this.#send({ kind: "overrides", id, ...write });
+    return waiting.promise;
+  }
+
+  #written(id: number, problem: string | undefined): void {
+    const waiting = this.#writes.get(id);
+    this.#writes.delete(id);
+    if (problem === undefined) {
+      waiting?.resolve();
+    } else {
+      waiting?.reject(new StoreError(problem));
+    }
   }
 
   /** Writes what is left and ends. */

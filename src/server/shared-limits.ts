@@ -6,7 +6,11 @@ import type { MetricSource } from "../observability/prometheus.ts";
 import type { AuthorityState } from "../quotas/authority/authority.ts";
 import { LeaseKeeper } from "../quotas/authority/lease-keeper.ts";
 import { LEASE_MS, RedisAuthority } from "../quotas/authority/redis-authority.ts";
+import type { RedisScript } from "../quotas/authority/redis-connection.ts";
 import type { BucketTable } from "../quotas/bucket-table.ts";
+
+/** No request waits for such a call, so that its answer may take longer than that about a lease. */
+const CALL_PATIENCE_MS = 1_000;
 
 type LossRule = QuotasConfig["onAuthorityLoss"];
 
@@ -30,6 +34,7 @@ export interface SharedLimitsOptions {
 /** The machine's part in shared limits. */
 export class SharedLimits {
   readonly #keeper: LeaseKeeper;
+  readonly #authority: RedisAuthority;
   readonly #log: ProcessLog;
   #onLoss: LossRule;
 
@@ -37,13 +42,14 @@ export class SharedLimits {
     this.#log = log;
     this.#onLoss = onLoss;
     const machine = machineId ?? randomUUID();
+    const made: { authority?: RedisAuthority } = {};
     this.#keeper = new LeaseKeeper({
       table,
       nameOf,
       onLoss,
       leaseMs: LEASE_MS,
       connect: (tellKeeper) =>
-        new RedisAuthority({
+        (made.authority = new RedisAuthority({
           config: state,
           gateway,
           machine,
@@ -51,9 +57,14 @@ export class SharedLimits {
             tellKeeper(next);
             this.#say(next);
           },
-        }),
+        })),
     });
+    this.#authority = made.authority!;
   }
+
+  /** Runs a script about other things than leases. Rejects where Redis is not well, or does not answer. */
+  readonly call = (script: RedisScript, key: string, args: readonly string[]): Promise<unknown> =>
+    this.#authority.call(script, key, args, CALL_PATIENCE_MS);
 
   /** Resolves when it is known whether the authority answers: after some 3 seconds at the latest. */
   get ready(): Promise<void> {

@@ -19,7 +19,7 @@ import { DeadlineTicker } from "../lib/timer.ts";
 import { QuotaPlans } from "../engine/quota-plan.ts";
 import { Admission } from "../quotas/admission.ts";
 import { BucketTable } from "../quotas/bucket-table.ts";
-import { LimitOverrides } from "../quotas/limit-overrides.ts";
+import { LimitOverrides } from "../quotas/overrides/limit-overrides.ts";
 import { ReservationTable } from "../quotas/reservation-table.ts";
 import { TokenCorrection } from "../quotas/token-correction.ts";
 import { Origins } from "../upstreams/origins.ts";
@@ -65,7 +65,7 @@ const services: Services = {
       new ReservationTable(start.reservations),
       sharedNowMs,
     ),
-    plans: new QuotaPlans(overrides, (name) => names.find(name)),
+    plans: new QuotaPlans(overrides),
     correction: new TokenCorrection(start.tokenCorrection),
   },
   name: (id) => names.name(id),

@@ -10,7 +10,7 @@ import type { Authority, AuthorityState, BucketExchange, BucketGrant, LossReason
 import { BucketCounters, bucketKeyOf, machinesKeyOf, partitionOf, probesOf } from "./bucket-counters.ts";
 import { EXCHANGE_SCRIPT } from "./exchange-script.ts";
 import { connectRedis, redisScript } from "./redis-connection.ts";
-import type { RedisConnection } from "./redis-connection.ts";
+import type { RedisConnection, RedisScript } from "./redis-connection.ts";
 import { describeFailure } from "./redis-failure.ts";
 
 /** How long a lease lasts that is not renewed, in milliseconds; and how long a machine counts that says nothing. */
@@ -130,6 +130,18 @@ export class RedisAuthority implements Authority {
 
   forget(bucket: string): void {
     this.#counters.forget(bucket);
+  }
+
+  /**
+   * Runs a script about other things than leases over the same connection. That it fails says nothing of leases.
+   * @throws AuthorityLostError where Redis is not well, or has not answered within `patienceMs`
+   */
+  async call(script: RedisScript, key: string, args: readonly string[], patienceMs: number): Promise<unknown> {
+    try {
+      return await withinMs(patienceMs, this.#usable().run(script, [key], args));
+    } catch (error) {
+      throw describeFailure(error);
+    }
   }
 
   async stop(): Promise<void> {

@@ -1,6 +1,6 @@
 /** Limits that were set at run time and hold instead of the file's, as a thread that admits requests knows them. */
-import type { LimitsConfig } from "../config/snapshot.ts";
-import type { Subject } from "./bucket.ts";
+import type { LimitsConfig } from "../../config/snapshot.ts";
+import type { Subject } from "../bucket.ts";
 
 /** What limits a subject from now on: these limits, nothing at all, or again what the file says. */
 export interface OverrideChange {
