@@ -18,6 +18,7 @@ export interface Comparison {
 
 export class OverrideBook {
   readonly #entries = new Map<string, LimitOverride>();
+  #newestVersion = 0;
 
   /** The newest word on a subject, be it that the file's limits hold again. */
   get(subject: string): LimitOverride | undefined {
@@ -36,6 +37,7 @@ export class OverrideBook {
   put(entries: readonly LimitOverride[]): void {
     for (const entry of entries) {
       this.#entries.set(entry.subject, entry);
+      this.#newestVersion = Math.max(this.#newestVersion, entry.version ?? 0);
     }
   }
 
@@ -54,13 +56,9 @@ export class OverrideBook {
     return [...this.#entries.values()].filter((entry) => isOutdated(entry, now)).map(({ subject }) => subject);
   }
 
-  /** The newest version that this machine knows of; 0 if it knows none. */
+  /** The newest version that this machine has known of; 0 if it knew none. */
   get newestVersion(): number {
-    let newest = 0;
-    for (const { version } of this.#entries.values()) {
-      newest = Math.max(newest, version ?? 0);
-    }
-    return newest;
+    return this.#newestVersion;
   }
 
   /** What Redis has of a subject is newer than what is known here. @param now milliseconds since the epoch */
