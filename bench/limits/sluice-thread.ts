@@ -44,9 +44,15 @@ function limiterOf({ id, requests, tokens, windowSeconds, burstSeconds }: Shared
   const used = { tokens: USED_TOKENS, nanoUsd: 0 };
   return {
     decide(slot, then) {
-      admitOrWait(admission, slot, buckets, reserved, (refusal) => {
-        then(refusal === undefined ? "admitted" : "refused");
-      });
+      admitOrWait(
+        admission,
+        slot,
+        () => buckets,
+        reserved,
+        (refusal) => {
+          then(refusal === undefined ? "admitted" : "refused");
+        },
+      );
     },
     end(slot) {
       admission.settle(slot, used);

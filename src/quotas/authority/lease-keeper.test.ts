@@ -102,12 +102,26 @@ async function desk(t: TestContext, onLoss: LossRule = "share") {
 
 const amounts = { tokens: 10, nanoUsd: 0 };
 
+/** Waits for it, some seconds at most. */
+async function until(holds: () => boolean): Promise<void> {
+  for (let look = 0; !holds(); look++) {
+    assert.ok(look < 2_500, holds.toString());
+    await sleep(2);
+  }
+}
+
 /** Admits as a request does. @returns the reason why not, or undefined */
 function admit({ admission }: { admission: Admission }, record: number, buckets: PlannedBucket[]) {
   return new Promise<string | undefined>((resolve) => {
-    admitOrWait(admission, record, buckets, amounts, (refusal) => {
-      resolve(refusal?.reason);
-    });
+    admitOrWait(
+      admission,
+      record,
+      () => buckets,
+      amounts,
+      (refusal) => {
+        resolve(refusal?.reason);
+      },
+    );
   });
 }
 
@@ -277,6 +291,34 @@ for (const onLoss of ["share", "open", "closed"] as const) {
     assert.equal(told("rate"), 0, "one a millisecond decays");
   });
 }
+
+test("after a limit was lowered the authority takes the lease back before it is asked for more", async (t) => {
+  const one = await desk(t);
+  assert.equal(await admit(one, 0, [planned("requests", 60_000)]), undefined);
+  for (let record = 1; record < 40; record++) await admit(one, record, [planned("requests", 60_000)]);
+  await until(() => one.authority.requests.some(({ held }) => held > 20));
+  const before = one.authority.requests.length;
+  const lower = planned("requests", 50);
+  void admit(one, 41, [lower]);
+  await until(() => one.authority.requests.length > before);
+  const { capacity, wanted, reserved, need } = one.authority.requests[before]!;
+  assert.deepEqual([capacity, wanted, need], [50, reserved, reserved]);
+});
+
+test("a limit that is lowered while the authority answers does not bring the old lease back into use", async (t) => {
+  const one = await desk(t);
+  const gate = Promise.withResolvers<void>();
+  one.authority.hold = gate.promise;
+  const pending = admit(one, 0, [planned("tokens", 60_000)]);
+  await until(() => one.authority.requests.length > 0);
+  const lower = planned("tokens", 5);
+  assert.equal(one.admission.admit(1, [lower], amounts)?.reason, "tooLarge");
+  gate.resolve();
+  one.authority.hold = undefined;
+  await until(() => one.table.double(lower.slot, DOUBLE.exchangedAt) > 0);
+  assert.ok(one.table.double(lower.slot, DOUBLE.lease) <= 5);
+  await pending;
+});
 
 test("an end gives back all leases and tells what was used", async (t) => {
   const one = await desk(t);

@@ -350,7 +350,10 @@ export class LeaseKeeper {
         this.#urgent.add(bucket); // taken up again when its exchange is over
       } else if (bucket.isThere) {
         const { machines } = this.#authority;
-        begun.push({ bucket, request: what === "all back" ? bucket.beginLast(now) : bucket.begin(now, machines) });
+        begun.push({
+          bucket,
+          request: what === "all back" ? bucket.beginGivingBack(now) : bucket.begin(now, machines),
+        });
       }
     }
     return begun;

@@ -66,6 +66,8 @@ export class LeasedBucket {
   #paceMs = PACE_MS;
   /** What the last exchange said may not have been heard, and must be said again. */
   #isUnheard = false;
+  /** What fitted in when the last exchange began. */
+  #capacity = 0;
   #patientSince: number | undefined;
   #impatientUntil = -Infinity;
 
@@ -123,12 +125,16 @@ export class LeasedBucket {
   begin(now: number, machines: number): BucketExchange {
     this.#table.decay(this.slot, now);
     this.#measure(now);
+    if (this.#get(DOUBLE.capacity) < this.#capacity) {
+      // the authority knows of a lease under the old limit: it must take that back before it is asked for more
+      return this.beginGivingBack(now);
+    }
     const situation = this.#situation(this.#get(DOUBLE.lease) - this.#get(DOUBLE.spent), machines);
     return this.#tell(now, this.#wanted(situation, now), planLease(situation).need);
   }
 
-  /** The same for the last time: everything is given back but what requests still hold. */
-  beginLast(now: number): BucketExchange {
+  /** The same, but everything is given back but what requests still hold. */
+  beginGivingBack(now: number): BucketExchange {
     this.#table.decay(this.slot, now);
     const reserved = Math.ceil(this.#get(DOUBLE.reserved));
     return this.#tell(now, reserved, reserved);
@@ -155,6 +161,7 @@ export class LeasedBucket {
     this.isBusy = true;
     this.sentAt = now;
     const [capacity, ratePerMs] = [this.#get(DOUBLE.capacity), this.#get(DOUBLE.ratePerMs)];
+    this.#capacity = capacity;
     const amounts = { spent, held, reserved, wanted, need };
     return { bucket: this.name, mode: this.#mode, capacity, ratePerMs, ...amounts, earlier };
   }
@@ -179,6 +186,9 @@ export class LeasedBucket {
     table.setDouble(slot, DOUBLE.elsewhere, grant.used + grant.others);
     table.setDouble(slot, DOUBLE.usedByAll, grant.used);
     table.setDouble(slot, DOUBLE.exchangedAt, this.sentAt);
+    if (this.#get(DOUBLE.capacity) < this.#capacity) {
+      table.trimLease(slot, now); // the limit was lowered while the answer was on its way
+    }
     const isShort = this.#sent.isAsked && grant.lease < this.#sent.need;
     this.#paceMs = this.#paceAfter(grant);
     if (!isShort) {
