@@ -108,3 +108,14 @@ test("a wanted key that occurs twice is refused by name, other keys may", () => 
   assert.equal(refusal(Buffer.from('{"__proto__":1,"__proto__":2}')).param, "__proto__");
   assert.equal(read('{"model":"a","x":1,"x":2}').get("model"), "a");
 });
+
+test("a wanted member is looked at without being parsed, or parsed with exact integers", () => {
+  const body = readBody(Buffer.from('{"a": "x", "b": ["x"], "id": [9007199254740993, 1]}'), ["a", "b", "c", "id"]);
+  assert.deepEqual(
+    ["a", "b", "c"].map((key) => body.isText(key)),
+    [true, false, false],
+  );
+  assert.deepEqual(body.getExact("id"), [9_007_199_254_740_993n, 1]);
+  assert.equal(body.getExact("c"), undefined);
+  assert.deepEqual(body.exact()["id"], [9_007_199_254_740_993n, 1]);
+});

@@ -34,6 +34,12 @@ export class BodyScan {
     return this.scan.members.get(key);
   }
 
+  /** Whether a wanted member is there and is a text, without parsing it. */
+  isText(key: string): boolean {
+    const span = this.scan.members.get(key);
+    return span !== undefined && this.body[span.valueStart] === QUOTE;
+  }
+
   /** The parsed value of a wanted member; undefined if there is none. */
   get(key: string): JsonValue | undefined {
     const span = this.scan.members.get(key);
