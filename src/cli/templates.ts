@@ -8,7 +8,7 @@ import type { Snapshot } from "../config/snapshot.ts";
 import { MODEL_FILTERS, REQUEST_FILTERS } from "../filters/builtin.ts";
 import { isSluiceError } from "../lib/errors.ts";
 import { readBody } from "../lib/json-body.ts";
-import type { JsonObject } from "../lib/json.ts";
+import type { ExactObject } from "../lib/json.ts";
 import { findPrompts } from "./find-prompts.ts";
 import { lineDiff } from "./line-diff.ts";
 import { print } from "./print.ts";
@@ -65,17 +65,17 @@ function complain(message: string): void {
   process.exitCode = 1;
 }
 
-function readInput(text: string): JsonObject {
+function readInput(text: string): ExactObject {
   const bytes = text.startsWith("@") ? readFileSync(text.slice(1)) : Buffer.from(text);
   try {
-    return readBody(bytes, []).value();
+    return readBody(bytes, []).exact();
   } catch (error) {
     throw isSluiceError(error) ? new Error(`the input cannot be read: ${error.message}`) : error;
   }
 }
 
 /** One JSON document for each version that shares the name's requests. */
-function render(snapshot: Snapshot, name: string, input: JsonObject): string {
+function render(snapshot: Snapshot, name: string, input: ExactObject): string {
   const documents = findPrompts(snapshot, name).map(({ name: prompt, weight, hook }) => {
     const { provider, model } = hook;
     return { prompt, weight, ...(provider !== undefined && { provider }), model, request: hook.render(input) };
