@@ -129,4 +129,16 @@ describe("who serves", { concurrency: 4 }, () => {
     assert.equal(reading.text, "fine");
     assert.match(request?.body ?? "", /"model": ?"real-small"/);
   });
+
+  test("what a `*` stood for is in the entry; metrics keep the `*`, so that clients make no new series", async () => {
+    const names = ["echo-one", 'echo-"two"\n', `echo-${"long".repeat(100)}`];
+    for (const [index, name] of names.entries()) {
+      assert.equal((await ask(name, `open-${index}`)).text, "fine");
+      const { model, upstreamModel } = await gateway.entryOf(`open-${index}`);
+      assert.deepEqual([model, upstreamModel], ["echo-*", `real-${name.slice("echo-".length)}`.slice(0, 128)]);
+    }
+    const metrics = await (await fetch(`${gateway.adminUrl}/metrics`)).text();
+    const labels = new Set([...metrics.matchAll(/upstream_model="(real-[^"]*)"/g)].map(([, label]) => label));
+    assert.deepEqual([...labels], ["real-*"]);
+  });
 });

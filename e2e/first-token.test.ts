@@ -113,6 +113,11 @@ const BEFORE: readonly Failure[] = [
     kinds: BOTH,
     script: () => says(wholeAnswer("<html>", { status: 503, type: "text/html" })),
   },
+  {
+    name: "429",
+    kinds: BOTH,
+    script: () => says(wholeAnswer('{"error":{"message":"later"}}', { status: 429, headers: ["retry-after: 0"] })),
+  },
   { name: "529", kinds: BOTH, script: () => says(wholeAnswer("", { status: 529 })) },
   { name: "a redirect", kinds: BOTH, script: () => says(wholeAnswer("", { status: 307, headers: ["location: /v2"] })) },
   { name: "HTML", kinds: BOTH, script: () => says(wholeAnswer("<html>", { type: "text/html" })) },

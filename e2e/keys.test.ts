@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { request as httpRequest } from "node:http";
 import test, { after, before, beforeEach } from "node:test";
+import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
 import type { JsonObject } from "../src/lib/json.ts";
 import { assertNoSecrets, Cleanups, testKey } from "./harness.ts";
@@ -180,7 +181,7 @@ test("a model that is not granted is refused as one that does not exist, byte fo
 });
 
 test("the list has just what the key may use", async () => {
-  assert.deepEqual(await listed(team.key), [MODELS.openai, "vendor/special"]);
+  assert.deepEqual(await listed(team.key), [MODELS.openai, "nickname", "vendor/special"]);
   // narrower than its consumer, never wider
   assert.deepEqual(await listed(narrow.key), ["vendor/special"]);
   assert.deepEqual(await listed(testKey("many-7").key), []);
@@ -197,8 +198,21 @@ test("the list has just what the key may use", async () => {
   ] as const) {
     assert.equal((await models(team.key, path)).status, status, path);
   }
-  const found = await new OpenAI({ baseURL: `${world.gateway.url}/v1`, apiKey: team.key }).models.retrieve("nickname");
-  assert.equal(found.id, "nickname");
+});
+
+test("aliases are listed, and say what they stand for, and the SDKs take them as models", async () => {
+  const openai = new OpenAI({ baseURL: `${world.gateway.url}/v1`, apiKey: team.key });
+  const anthropic = new Anthropic({ baseURL: world.gateway.url, apiKey: team.key });
+  const alias = { id: "nickname", alias_of: MODELS.openai };
+  for (const { models: list } of [openai, anthropic]) {
+    const all = (await list.list()).data;
+    assert.deepEqual(
+      all.map((model) => "alias_of" in model),
+      [false, true, false],
+    );
+    assert.partialDeepStrictEqual(all[1], alias);
+    assert.partialDeepStrictEqual(await list.retrieve("nickname"), alias);
+  }
 });
 
 test("aliases and patterns are served by their models", async () => {

@@ -163,3 +163,34 @@ test("a stream that breaks behind another answer does not take that with it", as
   const [first, second] = (await entriesOf("broken-", 2)).toSorted((a, b) => a.requestId.localeCompare(b.requestId));
   assert.deepEqual([first?.outcome, second?.outcome], ["ok", "broken"]);
 });
+
+const MOST = 128;
+
+test(`of more than ${MOST} requests at once on one connection the rest is refused, after all answers before it`, async () => {
+  const slow = "/simulate text=fine&firstTokenMs=400\n";
+  const requests = Array.from({ length: MOST + 50 }, (_, index) => chat(`most-${index}`, slow));
+  const { answers, end } = await exchange(world.gateway, requests.join(""), 10_000);
+  assert.equal(end, "end");
+  assert.deepEqual(
+    answers.map(({ headers }) => headers.get("x-request-id")),
+    [...requests.slice(0, MOST).map((_, index) => `most-${index}`), undefined],
+  );
+  const { status, body, headers } = answers.at(-1)!;
+  assert.deepEqual([status, headers.get("connection")], [400, "close"]);
+  assert.match(body, /128 requests/);
+  await entriesOf("most-", MOST);
+  assert.equal(world.simulators.openai.stats().hits, MOST);
+});
+
+test("a client that goes on sending requests after that is cut off", async () => {
+  const socket = connect(world.gateway.port, "127.0.0.1");
+  socket.on("error", () => {});
+  let sent = 0;
+  for (; !socket.destroyed && sent < 20_000; sent++) {
+    socket.write(chat(`flood-${sent}`, "/simulate firstTokenMs=20000\n"));
+    if (sent % 20 === 0) await sleep(1);
+  }
+  assert.ok(sent < 20_000, "it takes requests for ever");
+  await world.simulators.openai.waitFor((seen) => seen.live === 0, 2_000);
+  await entriesOf("flood-", MOST);
+});

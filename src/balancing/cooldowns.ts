@@ -29,7 +29,7 @@ export function createCooldownsMemory(): CooldownsMemory {
   };
 }
 
-/** One thread's view of the shared rests. Times are milliseconds since the epoch. */
+/** One thread's view of the shared rests. Times are milliseconds of the shared clock: the wall clock may be set. */
 export class Cooldowns {
   readonly #restUntilMs: Float64Array;
   readonly #ejectedUntilMs: Float64Array;

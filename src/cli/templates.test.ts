@@ -70,9 +70,9 @@ test("render: what a prompt makes of an input, by version, label or route", () =
   }
 });
 
-test("render: what is wrong is said as callers are told, with exit status 1", () => {
+test("render: what is wrong is said, with exit status 1", () => {
   const cases: [parameters: string[], complaint: RegExp][] = [
-    [["summary"], /map has no entry for key "text"/],
+    [["summary"], /executing "messages" at <\.text>: map has no entry for key "text"/],
     [["summary@3"], /^The input is not what this route takes\. text: /],
     [["summary@9"], /there is no template summary@9/],
     [["/v1/none"], /no route with a prompt called \/v1\/none/],

@@ -56,7 +56,9 @@ function run(file: string, work: (snapshot: Snapshot) => string): void {
   try {
     print(work(snapshot));
   } catch (error) {
-    complain(error instanceof Error ? error.message : String(error));
+    // here the author asks, who may see what the template says
+    const reason = isSluiceError(error) ? (error.cause ?? error) : error;
+    complain(reason instanceof Error ? reason.message : String(reason));
   }
 }
 

@@ -80,6 +80,7 @@ function buildServer(server: Outline["server"]): ServerConfig {
     workers: server.workers,
     drainTimeoutMs: server.drainTimeout,
     maxBodyBytes: server.maxBodyBytes,
+    maxBufferedBytes: server.maxBufferedBytes,
     maxHeaderBytes: server.maxHeaderBytes,
     headersTimeoutMs: server.headersTimeout,
     requestTimeoutMs: server.requestTimeout,

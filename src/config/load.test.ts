@@ -28,6 +28,7 @@ test("defaults are filled in, and nothing else", () => {
         workers: 0,
         drainTimeoutMs: 600_000,
         maxBodyBytes: 20 * 2 ** 20,
+        maxBufferedBytes: 0,
         maxHeaderBytes: 32 * 2 ** 10,
         headersTimeoutMs: 15_000,
         requestTimeoutMs: 120_000,
@@ -100,7 +101,8 @@ test("everything that can be written arrives", () => {
   const text = `
 gateway: edge-1
 server:
-  { listen: "[::1]:9000", workers: "\${WORKERS}", drainTimeout: 1h30m, maxBodyBytes: 1GB, maxHeaderBytes: 65536, headersTimeout: 1s,
+  { listen: "[::1]:9000", workers: "\${WORKERS}", drainTimeout: 1h30m, maxBodyBytes: 1GB, maxBufferedBytes: 4GiB,
+    maxHeaderBytes: 65536, headersTimeout: 1s,
     requestTimeout: 2s, keepAliveTimeout: 3s, maxConnections: 5, heartbeat: 200ms }
 admin: { listen: :9001 }
 accessLog: { output: logs/access.log }
@@ -157,6 +159,7 @@ domains:
     workers: 3,
     drainTimeoutMs: 5_400_000,
     maxBodyBytes: 1e9,
+    maxBufferedBytes: 4 * 2 ** 30,
     maxHeaderBytes: 65_536,
     headersTimeoutMs: 1_000,
     requestTimeoutMs: 2_000,

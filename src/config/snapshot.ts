@@ -38,6 +38,8 @@ export interface ServerConfig {
   readonly workers: number;
   readonly drainTimeoutMs: number;
   readonly maxBodyBytes: number;
+  /** What a worker holds of request bodies at once; 0: its part of an eighth of the memory. */
+  readonly maxBufferedBytes: number;
   readonly maxHeaderBytes: number;
   /** From connection (or the end of the last request) to the end of the header. */
   readonly headersTimeoutMs: number;

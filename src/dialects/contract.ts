@@ -23,6 +23,8 @@ export interface ModelInfo {
   /** Seconds since the epoch. */
   readonly created: number;
   readonly ownedBy: string;
+  /** The model that this name stands for; absent if it is no alias, or that is not to be shown. */
+  readonly aliasOf?: string;
 }
 
 /** An HTTP answer ready to send. */

@@ -13,7 +13,7 @@ function headOf(parts: Partial<Exchange>): Map<string, string> {
     dropped: [],
     isHttp2: false,
     services: { draining: () => false },
-    entry: { nanoUsd: undefined },
+    entry: { nanoUsd: undefined, upstreamName: "" },
     ...parts,
   } as unknown as Exchange;
   const head = answerHead(exchange, []);
@@ -48,7 +48,19 @@ test("an upstream model of any script is shown percent-encoded", () => {
   assert.equal(head.get("x-sluice-attempts"), "2");
   assert.equal(head.get("x-sluice-overhead-ms"), "1.23");
   assert.equal(head.get("x-sluice-cost"), undefined);
-  const entry = { nanoUsd: 1_000 } as Partial<Exchange["entry"]> as Exchange["entry"];
+  const entry = { nanoUsd: 1_000, upstreamName: "" } as Partial<Exchange["entry"]> as Exchange["entry"];
   assert.equal(headOf({ ...parts, entry }).get("x-sluice-cost"), "0.000001");
   assert.equal(headOf({ entry }).get("x-sluice-cost"), undefined, "only where the route exposes it");
+});
+
+test("an upstream model that the client named is shown by its name, as far as a header should hold it", () => {
+  const endpoint = { target: { provider: { name: "own" }, config: { model: "*" } } };
+  const route = { config: { exposeHeaders: true }, answerHead: [] };
+  const modelOf = (upstreamName: string): string | undefined =>
+    headOf({ endpoint, route, dispatchMs: 1, entry: { upstreamName } } as unknown as Partial<Exchange>).get(
+      "x-sluice-model",
+    );
+  assert.equal(modelOf("gpt-4o"), "gpt-4o");
+  assert.equal(modelOf("a\r\nset-cookie: b=1"), "a%0D%0Aset-cookie:%20b=1");
+  assert.equal(modelOf("k".repeat(1_000_000))?.length, 128);
 });

@@ -7,6 +7,8 @@ import { pushRateLimits } from "./rate-limit-headers.ts";
 /** Fields named in `x-sluice-dropped`, and characters of it: they are the client's words, however many and long. */
 const MAX_DROPPED_FIELDS = 32;
 const MAX_DROPPED_LENGTH = 2_048;
+/** Of a model's name that the client chose. */
+const MAX_MODEL_LENGTH = 128;
 
 /** Puts together an answer's own headers and those that the request, its route and its filters ask for. */
 export function answerHead(exchange: Exchange, headers: readonly string[]): string[] {
@@ -38,10 +40,11 @@ export function answerHead(exchange: Exchange, headers: readonly string[]): stri
 
 function pushOwnHeaders(exchange: Exchange, head: string[]): void {
   const { endpoint, hits, dispatchMs } = exchange;
-  const { nanoUsd } = exchange.entry;
+  const { nanoUsd, upstreamName } = exchange.entry;
   if (endpoint !== undefined) {
     const { provider, config } = endpoint.target;
-    head.push("x-sluice-provider", provider.name, "x-sluice-model", headerText(config.model));
+    const model = upstreamName === "" ? config.model : upstreamName.slice(0, MAX_MODEL_LENGTH);
+    head.push("x-sluice-provider", provider.name, "x-sluice-model", headerText(model));
   }
   head.push("x-sluice-attempts", String(hits), "x-sluice-overhead-ms", dispatchMs.toFixed(2));
   // what a stream uses is not known when its head goes out

@@ -89,13 +89,18 @@ describe("what follows from a failure", () => {
       assert.deepEqual(answerOf(failure).headers, ["retry-after", "3", "retry-after-ms", "2500"]);
     }
     assert.equal(upstreamErrorFailure(errorOf(400), 2_500, undefined).restMs, 0);
+    for (const status of [429, 503]) {
+      const { headers } = answerOf(upstreamErrorFailure(errorOf(status), undefined, undefined));
+      assert.deepEqual(headers, ["retry-after", "1", "retry-after-ms", "1000"], "where the upstream says nothing");
+    }
+    assert.deepEqual(answerOf(upstreamErrorFailure(errorOf(500), undefined, undefined)).headers, []);
   });
 
   test("the upstream's bytes are passed on, unless the answer has begun or its credential was refused", () => {
     const bytes = { body: Buffer.from("{}"), headers: ["content-type", "application/json"] };
-    const limited = upstreamErrorFailure(errorOf(429), undefined, bytes);
-    assert.deepEqual(answerOf(limited), { what: "429 {}", headers: bytes.headers });
-    assert.deepEqual(answerOf(limited, true), { what: 429, headers: [] });
+    const failed = upstreamErrorFailure(errorOf(500), undefined, bytes);
+    assert.deepEqual(answerOf(failed), { what: "500 {}", headers: bytes.headers });
+    assert.deepEqual(answerOf(failed, true), { what: 500, headers: [] });
     const refused = upstreamErrorFailure(errorOf(401), undefined, bytes);
     assert.deepEqual(answerOf(refused), { what: "upstream_error", headers: ["x-should-retry", "false"] });
   });

@@ -9,7 +9,7 @@ import type { Exchange } from "./exchange.ts";
 
 /** A key that the provider refuses rests this long before it is tried again. */
 const REFUSED_CREDENTIAL_REST_MS = 60_000;
-/** After a 429 that does not say how long. */
+/** After a 429 that does not say how long; what a client is told then, and after a 503. */
 const DEFAULT_REST_MS = 1_000;
 
 export interface AttemptFailure {
@@ -128,7 +128,8 @@ export function upstreamErrorFailure(
     return refusedCredential(status);
   }
   const answer = (exchange: Exchange): void => {
-    const headers = retryAfterMs === undefined ? [] : retryAfter(retryAfterMs);
+    const waitMs = retryAfterMs ?? (status === 429 || status === 503 ? DEFAULT_REST_MS : undefined);
+    const headers = waitMs === undefined ? [] : retryAfter(waitMs);
     if (bytes === undefined || exchange.headSent) {
       exchange.sendError(error, headers);
     } else {

@@ -3,7 +3,6 @@ import { test } from "node:test";
 import { bucketKey, KIND } from "../quotas/bucket.ts";
 import type { PlannedBucket, Refusal } from "../quotas/admission.ts";
 import { CallQuota } from "./call-quota.ts";
-import type { Demand } from "./demand.ts";
 import type { CompiledModel } from "./engine.ts";
 import type { Exchange } from "./exchange.ts";
 
@@ -32,8 +31,10 @@ function start(
     entry: { slot: 0, startedAt: 0, usage: { promptTokens: 0, completionTokens: 0 }, nanoUsd: undefined },
     services: { quotas: { admission, plans: { find: () => undefined } }, name: () => "x" },
   } as unknown as Exchange;
-  const demand: Pick<Demand, keyof Demand> = { prompt: { tokens: 1, mediaTokens: 0 }, outputTokens: () => 1 };
-  return { quota: new CallQuota(exchange, demand as Demand, model), asked: () => asked };
+  const demand = { prompt: { tokens: 1, mediaTokens: 0 }, outputTokens: () => 1 } as unknown as ConstructorParameters<
+    typeof CallQuota
+  >[1];
+  return { quota: new CallQuota(exchange, demand, model), asked: () => asked };
 }
 
 function serving(name: string): { model: CompiledModel; name: string } {

@@ -13,6 +13,8 @@ const DEFAULT_SOFT_OUTPUT_TOKENS = 1_024;
 /** What a hard limit expects where neither the request nor the model says how long an answer may be. */
 const DEFAULT_HARD_OUTPUT_TOKENS = 4_096;
 const MAX_CHOICES = 1_024;
+/** No answer has more, whatever a request allows; sums of what is reserved must stay exact. */
+const MAX_ANSWER_TOKENS = 1_000_000_000;
 
 /** One request's demand. */
 export class Demand {
@@ -27,8 +29,9 @@ export class Demand {
   constructor(operation: Operation, scan: BodyScan, prompt: PromptEstimate) {
     this.prompt = prompt;
     this.#answers = operation === "chat" || operation === "completions";
-    this.#maxTokens = count(scan, "max_completion_tokens") ?? count(scan, "max_tokens");
-    this.#choices = Math.min(MAX_CHOICES, Math.max(1, count(scan, "n") ?? 1));
+    this.#maxTokens =
+      count(scan, "max_completion_tokens", MAX_ANSWER_TOKENS) ?? count(scan, "max_tokens", MAX_ANSWER_TOKENS);
+    this.#choices = Math.max(1, count(scan, "n", MAX_CHOICES) ?? 1);
   }
 
   /**
@@ -49,8 +52,8 @@ export class Demand {
   }
 }
 
-/** A whole number that is not negative; what is none is the client's mistake, which the provider will name. */
-function count(scan: BodyScan, member: (typeof OUTPUT_MEMBERS)[number]): number | undefined {
+/** A whole number up to `most`, not negative; what is none is the client's mistake, which the provider will name. */
+function count(scan: BodyScan, member: (typeof OUTPUT_MEMBERS)[number], most: number): number | undefined {
   const value = scan.get(member);
-  return typeof value === "number" && value >= 0 ? Math.ceil(value) : undefined;
+  return typeof value === "number" && value >= 0 ? Math.min(most, Math.ceil(value)) : undefined;
 }

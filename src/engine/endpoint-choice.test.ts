@@ -4,6 +4,7 @@ import { Cooldowns, createCooldownsMemory } from "../balancing/cooldowns.ts";
 import { WeightedRoundRobin } from "../balancing/weighted-round-robin.ts";
 import { EndpointChoice, type ServingModel } from "./endpoint-choice.ts";
 import type { CompiledModel, Endpoint } from "./engine.ts";
+import { sharedNowMs } from "../lib/shared-clock.ts";
 
 /** An endpoint on the node of this id, with a credential of ten times that. */
 function endpoint(nodeId: number): Endpoint {
@@ -32,11 +33,11 @@ test("priorities, then fallbacks, then the same again", () => {
 
 test("what rests is passed over, by node and by credential, and may be waited for", () => {
   const rests = cooldowns();
-  rests.rest(1, 60_000, Date.now());
-  rests.rest(20, 30_000, Date.now());
+  rests.rest(1, 60_000, sharedNowMs());
+  rests.rest(20, 30_000, sharedNowMs());
   const choice = new EndpointChoice([serving("a", [1, 2], [3])], rests);
   assert.deepEqual(choices(choice, 2), ["a 3", "a 3 again"]);
-  rests.rest(3, 90_000, Date.now());
+  rests.rest(3, 90_000, sharedNowMs());
   assert.deepEqual(choices(choice, 1), [undefined]);
   const ms = choice.earliestWakeMs();
   assert.ok(ms > 29_000 && ms <= 30_000, `${ms} ms`);
@@ -44,7 +45,7 @@ test("what rests is passed over, by node and by credential, and may be waited fo
 
 test("an ejected node is used if there is nothing else", () => {
   const rests = cooldowns();
-  rests.eject(1, Date.now());
+  rests.eject(1, sharedNowMs());
   assert.deepEqual(choices(new EndpointChoice([serving("a", [1, 2])], rests), 3), ["a 2", "a 2 again", "a 2 again"]);
   assert.deepEqual(choices(new EndpointChoice([serving("a", [1])], rests), 2), ["a 1", "a 1 again"]);
 });

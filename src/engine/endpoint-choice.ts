@@ -3,6 +3,7 @@
  * models'; when all were tried, the same again. What rests is left out while it rests.
  */
 import type { Cooldowns } from "../balancing/cooldowns.ts";
+import { sharedNowMs } from "../lib/shared-clock.ts";
 import type { CompiledModel, CompiledTarget, Endpoint } from "./engine.ts";
 import type { Exchange } from "./exchange.ts";
 import { mayUse } from "./models.ts";
@@ -40,7 +41,7 @@ export class EndpointChoice {
 
   /** The next endpoint; undefined if all of them were told to rest, or none can take the request. */
   next(): Choice | undefined {
-    const now = Date.now();
+    const now = sharedNowMs();
     const rested = (endpoint: Endpoint): boolean => restsUntil(endpoint, this.#cooldowns) <= now;
     // a node that we sent to rest ourselves, for failures of other models maybe, is better than none
     const willing = (endpoint: Endpoint): boolean => toldToRestUntil(endpoint, this.#cooldowns) <= now;
@@ -70,7 +71,7 @@ export class EndpointChoice {
   earliestWakeMs(): number {
     const cooldowns = this.#cooldowns;
     let earliest = Infinity;
-    const now = Date.now();
+    const now = sharedNowMs();
     for (const serving of this.#models) {
       for (const group of serving.model.priorities) {
         for (const endpoint of group.endpoints) {
@@ -112,7 +113,7 @@ export class EndpointChoice {
   }
 }
 
-/** When node and credential have rested, in milliseconds since the epoch. */
+/** When node and credential have rested, in milliseconds of the shared clock. */
 function restsUntil(endpoint: Endpoint, cooldowns: Cooldowns): number {
   return Math.max(cooldowns.restsUntil(endpoint.nodeId), toldToRestUntil(endpoint, cooldowns));
 }

@@ -112,8 +112,14 @@ export interface CompiledDomain {
 /** Looks user models up by name, alias, or the longest prefix pattern. */
 export interface ModelTable {
   find(name: string): CompiledModel | undefined;
-  /** Models with plain names, for lists. */
-  readonly listed: readonly CompiledModel[];
+  /** Every plain name that clients can ask for, aliases after what they stand for. */
+  readonly listed: readonly ListedModel[];
+}
+
+/** A user model under one of its names. */
+export interface ListedModel {
+  readonly name: string;
+  readonly model: CompiledModel;
 }
 
 export interface Engine {

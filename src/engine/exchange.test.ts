@@ -6,6 +6,7 @@ import { test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DIALECTS } from "../dialects/builtin.ts";
 import { SluiceError } from "../lib/errors.ts";
+import { BodyBudget } from "./body-budget.ts";
 import { Exchange } from "./exchange.ts";
 import { EngineLease } from "./lease.ts";
 import type { Engine } from "./engine.ts";
@@ -27,6 +28,7 @@ interface Round {
   ended(): Promise<string[]>;
 }
 
+const MAX_BODIES_BYTES = 15;
 const GET = "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
 
 async function begin(t: TestContext, request = GET): Promise<Round> {
@@ -39,6 +41,7 @@ async function begin(t: TestContext, request = GET): Promise<Round> {
     },
   } as Engine);
   const services = {
+    bodies: new BodyBudget(MAX_BODIES_BYTES),
     streams: new Set(),
     draining: () => false,
     cutOff(response: ServerResponse) {
@@ -225,6 +228,40 @@ test("a body is given whole, and what is thrown for it is answered", async (t) =
   round.socket.write("def");
   assert.match(await round.received(), /^HTTP\/1\.1 400 /);
   assert.equal(body, "abcdef");
+  assert.equal(round.exchange.services.bodies.usedBytes, 0);
+});
+
+test("a body for which there is no room is refused, and what it has taken is given back", async (t) => {
+  const round = await begin(t, "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 8\r\n\r\nabcd");
+  const { bodies } = round.exchange.services;
+  bodies.take(9, 0);
+  round.exchange.readBody(10, () => assert.fail("there is no room"));
+  while (bodies.usedBytes < 13) await sleep(2);
+  round.socket.write("efgh");
+  assert.match(await round.received(), /^HTTP\/1\.1 503 [^]*retry-after: 1\r\n[^]*"overloaded"/);
+  assert.equal(bodies.usedBytes, 9);
+});
+
+test("a body is held until it is said to be released, or its client leaves", async (t) => {
+  const round = await begin(t, "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabc");
+  const { bodies } = round.exchange.services;
+  await new Promise<void>((resolve) => {
+    round.exchange.readBody(10, () => {
+      resolve();
+    });
+  });
+  assert.equal(bodies.usedBytes, 3);
+  round.exchange.releaseBody?.();
+  assert.equal(bodies.usedBytes, 0);
+  round.socket.destroy();
+  await round.ended();
+  assert.equal(bodies.usedBytes, 0, "and is given back once only");
+  const left = await begin(t, "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nabc");
+  left.exchange.readBody(10, () => assert.fail("it is not whole"));
+  while (left.exchange.services.bodies.usedBytes < 3) await sleep(2);
+  left.socket.destroy();
+  await left.ended();
+  assert.equal(left.exchange.services.bodies.usedBytes, 0);
 });
 
 test("a body over the limit is refused, declared or not", async (t) => {

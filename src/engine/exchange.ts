@@ -16,7 +16,7 @@ import type { ServingModel } from "./endpoint-choice.ts";
 import type { EngineLease } from "./lease.ts";
 import { outcomeOf } from "./outcome.ts";
 import type { Policy } from "./policy.ts";
-import { readRequestBody, stillArrives } from "./request-body.ts";
+import { bodyTooLarge, readRequestBody, stillArrives } from "./request-body.ts";
 import type { Services } from "./services.ts";
 import type { UsageSlot } from "./usage-slot.ts";
 
@@ -75,6 +75,8 @@ export class Exchange implements RequestView {
   firstTokenMs = 0;
   endpoint: Endpoint | undefined;
   dropped: readonly string[] = [];
+  /** Says that the body is held no longer. */
+  releaseBody: (() => void) | undefined;
   /** Absent on HTTP/2, where a stream carries one exchange. */
   connection: ExchangeCarrier | undefined;
 
@@ -153,16 +155,16 @@ export class Exchange implements RequestView {
   readBody(maxBytes: number, onBody: (body: Buffer) => void): void {
     const declared = this.headers["content-length"];
     if (declared !== undefined && Number(declared) > maxBytes) {
-      this.#refuseBody(maxBytes);
+      this.sendError(bodyTooLarge(maxBytes));
       return;
     }
     if (this.headers.expect !== undefined) {
       this.#response.writeContinue();
     }
-    readRequestBody(this.#request, maxBytes, {
+    this.releaseBody = readRequestBody(this.#request, maxBytes, this.services.bodies, {
       answered: () => this.#finished || this.headSent,
-      onTooLarge: () => {
-        this.#refuseBody(maxBytes);
+      onRefused: (error) => {
+        this.sendError(error);
       },
       onBody: (body) => {
         this.entry.received(body.length);
@@ -173,11 +175,6 @@ export class Exchange implements RequestView {
         }
       },
     });
-  }
-
-  #refuseBody(maxBytes: number): void {
-    const message = `The request body is larger than this route takes (${maxBytes} bytes); send less, or raise server.maxBodyBytes.`;
-    this.sendError(new SluiceError("body_too_large", message));
   }
 
   /** Sets what must stop when the client leaves or is told of an error; undefined when nothing runs. */
@@ -394,6 +391,7 @@ export class Exchange implements RequestView {
     const timings = { dispatchMs: this.dispatchMs, firstTokenMs: this.firstTokenMs, totalMs: this.elapsedMs() };
     this.entry.close(outcome, status, this.#errorCode, this.#bytesOut, timings);
     this.lease.letGo();
+    this.releaseBody?.();
     this.connection?.ended(this);
     this.services.ended(this);
   }

@@ -4,19 +4,24 @@ import { DIALECTS } from "../dialects/builtin.ts";
 import type { Dialect, ModelInfo, Operation } from "../dialects/contract.ts";
 import { SluiceError } from "../lib/errors.ts";
 import { authenticate } from "./authenticate.ts";
+import { retryAfter } from "./answer-head.ts";
 import { applyChatFilters } from "./chat-filters.ts";
-import type { CompiledModel, CompiledRoute } from "./engine.ts";
+import type { CompiledRoute } from "./engine.ts";
 import { Exchange } from "./exchange.ts";
 import { grantedModel } from "./granted-model.ts";
 import type { EngineLease } from "./lease.ts";
 import type { PathMatch } from "./match.ts";
 import { callModel } from "./model-call.ts";
+import { mayUse, modelInfo } from "./models.ts";
 import { renderNamed } from "./named-prompts.ts";
 import type { OperationMatch } from "./operations.ts";
 import { renderPrompt } from "./prompt-route.ts";
+import { stillArrives } from "./request-body.ts";
 import { requestIdOf } from "./request-id.ts";
 import type { Services } from "./services.ts";
 import { UsageSlot } from "./usage-slot.ts";
+
+const OVERLOAD_RETRY_MS = 1_000;
 
 /** Handles one request with the engine of this moment. Returns undefined when there was no room for it. */
 export function handleRequest(
@@ -30,7 +35,7 @@ export function handleRequest(
   const startedAt = Date.now();
   const slot = services.usage.open(requestId, startedAt);
   if (slot < 0) {
-    refuseOverload(response, requestId, dialect);
+    refuseOverload(request, response, requestId, dialect, services);
     return undefined;
   }
   const entry = new UsageSlot(services.usage, services.ids, slot, startedAt);
@@ -43,12 +48,31 @@ export function handleRequest(
   return exchange;
 }
 
-function refuseOverload(response: ServerResponse, requestId: string, dialect: Dialect): void {
-  const error = new SluiceError("overloaded", "The gateway has too many requests in flight. Try again in a moment.");
-  const { status, body } = dialect.client.encodeError(error, requestId);
-  const connection = "stream" in response ? {} : { connection: "close" };
-  response.writeHead(status, { "content-type": "application/json", "retry-after": "1", ...connection });
-  response.end(JSON.stringify(body));
+/** Such a request has no exchange and no entry: there is no room for either. */
+function refuseOverload(
+  request: IncomingMessage,
+  response: ServerResponse,
+  requestId: string,
+  dialect: Dialect,
+  services: Services,
+): void {
+  const message = "The gateway has too many requests in flight. Try again in a moment.";
+  const { status, body } = dialect.client.encodeError(new SluiceError("overloaded", message), requestId);
+  const text = JSON.stringify(body);
+  const head = ["content-type", "application/json", "x-request-id", requestId, ...retryAfter(OVERLOAD_RETRY_MS)];
+  if (dialect.name === "anthropic") {
+    head.push("request-id", requestId);
+  }
+  if (!("stream" in response)) {
+    head.push("connection", "close");
+  }
+  response.writeHead(status, [...head, "content-length", String(Buffer.byteLength(text))]);
+  if (stillArrives(request)) {
+    response.write(text);
+    services.endEarly(response);
+  } else {
+    response.end(text);
+  }
 }
 
 function route(exchange: Exchange): void {
@@ -165,11 +189,11 @@ function requireJson(exchange: Exchange): void {
 function grantedModels(exchange: Exchange): ModelInfo[] {
   const { engine, caller } = exchange;
   return engine.models.listed
-    .filter((model) => caller?.policy.allows(model.name))
-    .map((model: CompiledModel) => model.info);
+    .filter(({ model, name }) => mayUse(caller?.policy, model, name))
+    .map(({ model, name }) => modelInfo(model, name, caller?.policy));
 }
 
-function sendModel(exchange: Exchange, match: OperationMatch): void {
-  const model = grantedModel(exchange, match.argument);
-  exchange.sendJson(200, match.dialect.client.encodeModel({ ...model.info, id: match.argument }));
+function sendModel(exchange: Exchange, { argument, dialect }: OperationMatch): void {
+  const model = grantedModel(exchange, argument);
+  exchange.sendJson(200, dialect.client.encodeModel(modelInfo(model, argument, exchange.caller?.policy)));
 }

@@ -14,6 +14,7 @@ import { callModel } from "./model-call.ts";
 import { Models } from "./models.ts";
 import { QuotaPlans } from "./quota-plan.ts";
 import { Policy } from "./policy.ts";
+import { sharedNowMs } from "../lib/shared-clock.ts";
 
 type Script = (handler: UpstreamHandler, request: UpstreamRequest) => void;
 
@@ -306,11 +307,11 @@ test("a fallback that the key is not granted does not serve", async (t) => {
 
 test("where everything was told to rest the client is told when to come back, or the call waits if that is short", async (t) => {
   const resting = new Setting({ m: { targets: [{ name: "a", script: ok }] } });
-  resting.cooldowns.rest(1, 30_000, Date.now());
+  resting.cooldowns.rest(1, 30_000, sharedNowMs());
   assert.deepEqual(await outcome(t, resting, resting.call("m")), ["no_target_available"]);
 
   const soon = new Setting({ m: { targets: [{ name: "a", script: ok }] } });
-  soon.cooldowns.rest(1, 60, Date.now());
+  soon.cooldowns.rest(1, 60, sharedNowMs());
   const start = performance.now();
   assert.deepEqual(await outcome(t, soon, soon.call("m")), ["200", "a"]);
   assert.ok(performance.now() - start >= 55);
@@ -328,7 +329,7 @@ test("five failures in a row eject a node, if another is left, and an answer for
   });
   for (let round = 0; round < 20; round++) await outcome(t, setting, setting.call("m"));
   assert.equal(setting.hits.filter((name) => name === "a").length, 5);
-  assert.ok(setting.cooldowns.restsUntil(1) > Date.now() + 25_000);
+  assert.ok(setting.cooldowns.restsUntil(1) > sharedNowMs() + 25_000);
   assert.equal(setting.cooldowns.restsUntil(2), 0);
 });
 
@@ -362,7 +363,7 @@ test("the total clock ends a call in an attempt, between two, and while it waits
   assert.equal(between.hits.length, count);
 
   const waiting = new Setting({ m: { targets: [{ name: "a", script: ok }] } });
-  waiting.cooldowns.rest(1, 1_000, Date.now());
+  waiting.cooldowns.rest(1, 1_000, sharedNowMs());
   assert.deepEqual(await outcome(t, waiting, waiting.call("m", { totalMs: 50 })), ["total_timeout"]);
 });
 

@@ -154,6 +154,7 @@ export class ModelCall implements Abortable {
   releaseBody(): void {
     this.#estimateOnce();
     this.#scan = undefined;
+    this.exchange.releaseBody?.();
   }
 
   start(): void {

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import type { ModelConfig } from "../config/snapshot.ts";
 import type { CompiledModel } from "./engine.ts";
 import { Policy } from "./policy.ts";
-import { mayUse, Models, upstreamModelFor } from "./models.ts";
+import { mayUse, modelInfo, Models, upstreamModelFor } from "./models.ts";
 
 const compiled = (name: string): CompiledModel => ({ name }) as CompiledModel;
 
@@ -46,10 +46,15 @@ describe("finding a model", () => {
     }
   });
 
-  test("lists hold plain names only", () => {
+  test("lists hold plain names, aliases too", () => {
+    const all = tableOf({ name: "vendor/*", aliases: ["any"] }, { name: "fast", aliases: ["quick"] });
     assert.deepEqual(
-      models.listed.map(({ name }) => name),
-      ["vendor/fast-1"],
+      all.listed.map(({ name, model }) => [name, model.name]),
+      [
+        ["any", "vendor/*"],
+        ["fast", "fast"],
+        ["quick", "fast"],
+      ],
     );
   });
 });
@@ -94,4 +99,14 @@ test("a grant covers a model by the name asked or by its own, and a key's must a
     assert.equal(mayUse(policyOf(consumer, key), model, asked), allowed, JSON.stringify([consumer, key, asked]));
   }
   assert.equal(mayUse(undefined, model, "vendor/x"), false);
+});
+
+test("an alias names its model to those who may use that as well", () => {
+  const info = { id: "fast", created: 0, ownedBy: "vendor" };
+  const model = { name: "fast", info } as CompiledModel;
+  assert.deepEqual(modelInfo(model, "fast", policyOf(["*"], null)), info);
+  assert.deepEqual(modelInfo(model, "quick", policyOf(["*"], null)), { ...info, id: "quick", aliasOf: "fast" });
+  assert.deepEqual(modelInfo(model, "quick", policyOf(["quick"], null)), { ...info, id: "quick" });
+  const pattern = { name: "vendor/*", info } as CompiledModel;
+  assert.deepEqual(modelInfo(pattern, "quick", policyOf(["*"], null)), { ...info, id: "quick" });
 });

@@ -1,6 +1,7 @@
 /** User models by name, alias or prefix pattern. */
 import type { ModelConfig } from "../config/snapshot.ts";
-import type { CompiledModel, ModelTable } from "./engine.ts";
+import type { ModelInfo } from "../dialects/contract.ts";
+import type { CompiledModel, ListedModel, ModelTable } from "./engine.ts";
 import type { Policy } from "./policy.ts";
 
 export class Models implements ModelTable {
@@ -8,15 +9,15 @@ export class Models implements ModelTable {
   /** Beginnings that a `*` ends, and their lengths, longest first. */
   readonly #beginnings = new Map<string, CompiledModel>();
   #lengths: readonly number[] = [];
-  readonly listed: CompiledModel[] = [];
+  readonly listed: ListedModel[] = [];
 
   add(config: ModelConfig, model: CompiledModel): void {
-    for (const alias of config.aliases) {
-      this.#exact.set(alias, model);
+    const isPattern = config.name.endsWith("*");
+    for (const name of isPattern ? config.aliases : [config.name, ...config.aliases]) {
+      this.#exact.set(name, model);
+      this.listed.push({ name, model });
     }
-    if (!config.name.endsWith("*")) {
-      this.#exact.set(config.name, model);
-      this.listed.push(model);
+    if (!isPattern) {
       return;
     }
     const beginning = config.name.slice(0, -1);
@@ -64,4 +65,10 @@ export function countsNowhere(model: CompiledModel): boolean {
   return model.priorities.every((group) =>
     group.endpoints.every(({ target }) => target.dialect.target.path("count_tokens", "", false) === null),
   );
+}
+
+/** A model as a list shows it. An alias names the model that it stands for, if the caller may use that as well. */
+export function modelInfo({ info, name: own }: CompiledModel, name: string, policy: Policy | undefined): ModelInfo {
+  const isShown = name !== own && !own.endsWith("*") && policy?.allows(own) === true;
+  return { ...info, id: name, ...(isShown ? { aliasOf: own } : undefined) };
 }

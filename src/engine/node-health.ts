@@ -1,4 +1,5 @@
 /** What failures tell of nodes and credentials: who rests, for how long, and when a node is ejected. */
+import { sharedNowMs } from "../lib/shared-clock.ts";
 import type { Cooldowns } from "../balancing/cooldowns.ts";
 import type { UpstreamError } from "../dialects/contract.ts";
 import type { SluiceError } from "../lib/errors.ts";
@@ -13,7 +14,7 @@ export function learnFailure(
   failure: AttemptFailure,
 ): void {
   const { nodeId } = endpoint;
-  const now = Date.now();
+  const now = sharedNowMs();
   // what was under way when the node was sent to rest tells nothing new
   const counts = failure.blamesNode && cooldowns.restsUntil(nodeId) <= now;
   const restingId = whatRests(endpoint, failure);
@@ -32,7 +33,7 @@ export function learnBreak(
   { nodeId }: Endpoint,
   error: SluiceError | UpstreamError,
 ): void {
-  const now = Date.now();
+  const now = sharedNowMs();
   if (isBreakOfNode(error) && cooldowns.restsUntil(nodeId) <= now && cooldowns.brokeOff(nodeId)) {
     eject(cooldowns, model, nodeId, now);
   }

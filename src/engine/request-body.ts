@@ -1,19 +1,32 @@
 /** Reads the body of a client's request, to its end or to its limit. */
 import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
+import { SluiceError } from "../lib/errors.ts";
+import type { BodyBudget } from "./body-budget.ts";
+
+const NO_ROOM_RETRY_MS = 1_000;
 
 /** What becomes of a body; exactly one of them is called, and neither if the client leaves in the midst of it. */
 export interface BodyReceiver {
   /** The answer has been given before the end of the body: nobody wants the rest. */
   readonly answered: () => boolean;
   readonly onBody: (body: Buffer) => void;
-  readonly onTooLarge: () => void;
+  /** The body is larger than it may be, or all bodies together are: it is not read further. */
+  readonly onRefused: (error: SluiceError) => void;
 }
 
-/** @param maxBytes a body that is longer is not read further: `onTooLarge` */
-export function readRequestBody(request: IncomingMessage, maxBytes: number, receiver: BodyReceiver): void {
+/**
+ * @param budget what the body takes of it is given back when the returned function is called
+ */
+export function readRequestBody(
+  request: IncomingMessage,
+  maxBytes: number,
+  budget: BodyBudget,
+  receiver: BodyReceiver,
+): () => void {
   let chunks: Buffer[] = [];
   let length = 0;
+  let held = 0;
   request.on("data", (chunk: Buffer) => {
     if (receiver.answered()) {
       chunks = [];
@@ -22,9 +35,15 @@ export function readRequestBody(request: IncomingMessage, maxBytes: number, rece
     length += chunk.length;
     if (length > maxBytes) {
       chunks = [];
-      receiver.onTooLarge();
+      receiver.onRefused(bodyTooLarge(maxBytes));
       return;
     }
+    if (!budget.take(chunk.length, held)) {
+      chunks = [];
+      receiver.onRefused(noRoom());
+      return;
+    }
+    held += chunk.length;
     chunks.push(chunk);
   });
   request.on("end", () => {
@@ -35,6 +54,21 @@ export function readRequestBody(request: IncomingMessage, maxBytes: number, rece
       receiver.onBody(body);
     }
   });
+  return () => {
+    budget.giveBack(held);
+    held = 0;
+  };
+}
+
+export function bodyTooLarge(maxBytes: number): SluiceError {
+  const message = `The request body is larger than this route takes (${maxBytes} bytes); send less, or raise server.maxBodyBytes.`;
+  return new SluiceError("body_too_large", message);
+}
+
+function noRoom(): SluiceError {
+  const message =
+    "The gateway holds as many request bodies as it may (server.maxBufferedBytes). Try again in a moment.";
+  return new SluiceError("overloaded", message, { retryAfterMs: NO_ROOM_RETRY_MS });
 }
 
 /** The client has not sent all of its body. Of a request that has none, node may not have noted the end yet. */

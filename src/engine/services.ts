@@ -8,6 +8,7 @@ import type { UsageWriter } from "../ledger/usage-writer.ts";
 import type { DeadlineTicker } from "../lib/timer.ts";
 import type { Admission } from "../quotas/admission.ts";
 import type { TokenCorrection } from "../quotas/token-correction.ts";
+import type { BodyBudget } from "./body-budget.ts";
 import type { Exchange } from "./exchange.ts";
 import type { QuotaPlans } from "./quota-plan.ts";
 import type { Policy } from "./policy.ts";
@@ -39,6 +40,7 @@ export interface Services {
   readonly cooldowns: Cooldowns;
   readonly quotas: QuotaServices;
   readonly deadlines: DeadlineTicker;
+  readonly bodies: BodyBudget;
   readonly ids: WordIds;
   readonly log: FaultLog;
   /** Streams that clients wait for, for heartbeats. */

@@ -8,6 +8,7 @@ import type { Price } from "../ledger/prices/price.ts";
 import type { UsageWriter } from "../ledger/usage-writer.ts";
 import type { ServingModel } from "./endpoint-choice.ts";
 import type { CompiledDomain, CompiledRoute, Endpoint } from "./engine.ts";
+import { upstreamModelFor } from "./models.ts";
 import type { WordIds } from "./services.ts";
 import { priceOf } from "./target-price.ts";
 
@@ -25,6 +26,26 @@ const NOTHING: Usage = {
   completionTokens: 0,
   reasoningTokens: 0,
 };
+
+/** More than any model reads or writes at once; what is said beyond is a mistake, and sums must stay exact. */
+const MOST_TOKENS = 1_000_000_000;
+
+/** Vendors' counts as whole numbers that can be summed up, whatever they say. */
+function countable(usage: Usage): Usage {
+  const { promptTokens, cachedTokens, cacheWriteTokens, completionTokens, reasoningTokens } = usage;
+  return {
+    ...usage,
+    promptTokens: whole(promptTokens),
+    cachedTokens: whole(cachedTokens),
+    cacheWriteTokens: whole(cacheWriteTokens),
+    completionTokens: whole(completionTokens),
+    reasoningTokens: whole(reasoningTokens),
+  };
+}
+
+function whole(count: number): number {
+  return count > 0 ? Math.min(MOST_TOKENS, Math.ceil(count)) : 0;
+}
 
 function sumOf(one: Usage, other: Usage): Usage {
   return {
@@ -49,6 +70,9 @@ export class UsageSlot {
   #operation: Operation | undefined;
   /** What tokens cost at the target that is tried now; undefined if nobody knows. */
   #price: Price | undefined;
+
+  /** What the upstream model is called where the configuration has a `*` for it; "" where it has none. */
+  upstreamName = "";
 
   /** When the request began, milliseconds since the epoch: what it costs does not depend on when it ends. */
   readonly startedAt: number;
@@ -112,6 +136,9 @@ export class UsageSlot {
   }
 
   attempt({ target, credentialId, nodeId }: Endpoint, hits: number, serving: ServingModel): void {
+    this.upstreamName =
+      target.findPrice === undefined ? "" : upstreamModelFor(target.config.model, serving.model, serving.name);
+    this.#table.setUpstreamName(this.#slot, this.upstreamName);
     // no vendor takes money for counting
     this.#price = this.#operation === "count_tokens" ? undefined : priceOf(target, serving);
     this.#setInteger(INTEGER_FIELD.attempts, hits);
@@ -138,7 +165,8 @@ export class UsageSlot {
   }
 
   /** Records the tokens of a stream that goes on, and what they cost: what is known of it should its worker die. */
-  tokensSoFar(latest: Usage): void {
+  tokensSoFar(reported: Usage): void {
+    const latest = countable(reported);
     const usage = this.#before === NOTHING ? latest : sumOf(this.#before, latest);
     this.#usage = usage;
     this.#setNumber(NUMBER_FIELD.promptTokens, usage.promptTokens);

@@ -1,5 +1,6 @@
 /** A provider's answers tell what is left of its own limits: traffic goes elsewhere before it has to refuse any. */
 import type { Remaining, VendorHeaders } from "../dialects/contract.ts";
+import { sharedNowMs } from "../lib/shared-clock.ts";
 import { KIND } from "../quotas/bucket.ts";
 import type { Endpoint } from "./engine.ts";
 import type { Services } from "./services.ts";
@@ -25,13 +26,17 @@ export function learnVendorLimits(services: Services, endpoint: Endpoint, header
       if (buckets.length > 0) {
         services.quotas.admission.believe(buckets, kind, remaining.amount);
       }
-      restIfExhausted(services, endpoint, remaining, now);
+      restIfExhausted(services, endpoint, remaining);
     }
   }
 }
 
-function restIfExhausted(services: Services, { credentialId }: Endpoint, remaining: Remaining, now: number): void {
+function restIfExhausted(services: Services, { credentialId }: Endpoint, remaining: Remaining): void {
   if (remaining.amount === 0 && credentialId !== 0) {
-    services.cooldowns.rest(credentialId, Math.min(LONGEST_REST_MS, remaining.resetMs ?? DEFAULT_REST_MS), now);
+    services.cooldowns.rest(
+      credentialId,
+      Math.min(LONGEST_REST_MS, remaining.resetMs ?? DEFAULT_REST_MS),
+      sharedNowMs(),
+    );
   }
 }

@@ -59,12 +59,15 @@ export const STATE_WORD = 24;
 export const OUTCOME_WORD = 25;
 export const FLAGS_WORD = 26;
 export const ID_LENGTH_WORD = 29;
-/** What `open` clears, in doubles: all numbers and integers. The request id follows. */
+export const UPSTREAM_NAME_LENGTH_WORD = 47;
+/** What `open` clears, in doubles: all numbers and integers. The request id follows, then the upstream model's name. */
 export const CLEARED_DOUBLES = 24;
 export const ID_BYTE = CLEARED_DOUBLES * 8;
 export const MAX_ID_BYTES = 128;
-/** Five cache lines. */
-export const SLOT_BYTES = ID_BYTE + MAX_ID_BYTES;
+export const UPSTREAM_NAME_BYTE = ID_BYTE + MAX_ID_BYTES;
+export const MAX_UPSTREAM_NAME_BYTES = 128;
+/** Seven cache lines; the last two are touched only by names that a `*` of the configuration stands for. */
+export const SLOT_BYTES = UPSTREAM_NAME_BYTE + MAX_UPSTREAM_NAME_BYTES;
 export const SLOT_WORDS = SLOT_BYTES / 4;
 export const SLOT_DOUBLES = SLOT_BYTES / 8;
 

@@ -12,6 +12,8 @@ import {
   SLOT_BYTES,
   SLOT_DOUBLES,
   SLOT_WORDS,
+  UPSTREAM_NAME_BYTE,
+  UPSTREAM_NAME_LENGTH_WORD,
 } from "./usage-layout.ts";
 import type { Flag, IntegerField, NumberField } from "./usage-layout.ts";
 
@@ -65,6 +67,13 @@ export class UsageRecord {
     return this.#bytes.toString("latin1", start, start + (this.#words[this.#slot * SLOT_WORDS + ID_LENGTH_WORD] ?? 0));
   }
 
+  /** What the upstream model is called where the configuration has a `*` for it; "" where it has none. */
+  get upstreamName(): string {
+    const start = this.#slot * SLOT_BYTES + UPSTREAM_NAME_BYTE;
+    const length = this.#words[this.#slot * SLOT_WORDS + UPSTREAM_NAME_LENGTH_WORD] ?? 0;
+    return length === 0 ? "" : this.#bytes.toString("utf8", start, start + length);
+  }
+
   /** Copies the request id's bytes (ASCII, at most 128). @returns how many there are. */
   copyRequestId(into: Uint8Array, at: number): number {
     const length = this.#words[this.#slot * SLOT_WORDS + ID_LENGTH_WORD] ?? 0;
@@ -92,7 +101,7 @@ export class UsageRecord {
       model: name(INTEGER_FIELD.model),
       servedModel: name(INTEGER_FIELD.servedModel),
       provider: name(INTEGER_FIELD.provider),
-      upstreamModel: name(INTEGER_FIELD.upstreamModel),
+      upstreamModel: this.upstreamName || name(INTEGER_FIELD.upstreamModel),
       credential: name(INTEGER_FIELD.credential),
       node: name(INTEGER_FIELD.node),
       outcome: this.outcome,

@@ -98,6 +98,7 @@ test("a slot starts empty whatever it held before", () => {
   const first = writer.open("a-long-request-id", 1);
   for (const field of Object.values(INTEGER_FIELD)) writer.setInteger(first, field, 7);
   for (const field of Object.values(NUMBER_FIELD)) writer.setNumber(first, field, 7);
+  writer.setUpstreamName(first, "a-model");
   writer.setFlag(first, FLAG.tokensEstimated);
   writer.close(first, "broken", 200, 5);
   reader.drain(() => {}, 1);
@@ -105,12 +106,31 @@ test("a slot starts empty whatever it held before", () => {
   writer.close(second, "ok", 0, 0);
   reader.drain((record) => {
     assert.equal(record.requestId, "b");
+    assert.equal(record.upstreamName, "");
     for (const field of Object.values(INTEGER_FIELD)) assert.equal(record.integer(field), 0);
     for (const field of Object.values(NUMBER_FIELD))
       assert.equal(record.number(field), field === NUMBER_FIELD.startedAt ? 2 : 0);
     assert.equal(record.flag(FLAG.tokensEstimated), false);
     assert.equal(record.outcome, "ok");
   }, 1);
+});
+
+test("a name for a `*` takes the place of the configuration's, of the last attempt, and cut between characters", () => {
+  const names = new NameTable();
+  const { writer, reader } = table(4);
+  const upstreamModels = [["gpt-4o"], ["gpt-4o", ""], ["x", `${"y".repeat(127)}模`]].map((given) => {
+    const slot = writer.open("a", 1);
+    writer.setInteger(slot, INTEGER_FIELD.upstreamModel, names.id("vendor/*"));
+    for (const name of given) writer.setUpstreamName(slot, name);
+    writer.close(slot, "ok", 200, 1);
+    writer.setUpstreamName(slot, "too late");
+    let found = "";
+    reader.drain((record) => {
+      found = record.toEntry(names).upstreamModel;
+    }, 1);
+    return found;
+  });
+  assert.deepEqual(upstreamModels, ["gpt-4o", "vendor/*", "y".repeat(127)]);
 });
 
 test("every outcome is kept, and ids longer than a slot are cut", () => {

@@ -10,6 +10,7 @@ import {
   ID_LENGTH_WORD,
   INTEGER_FIELD,
   MAX_ID_BYTES,
+  MAX_UPSTREAM_NAME_BYTES,
   NUMBER_FIELD,
   OPENED_WORD,
   OUTCOME_INDEX,
@@ -21,6 +22,8 @@ import {
   STATE_DONE,
   STATE_OPEN,
   STATE_WORD,
+  UPSTREAM_NAME_BYTE,
+  UPSTREAM_NAME_LENGTH_WORD,
   usageSlotCount,
   usageTableParts,
 } from "./usage-layout.ts";
@@ -122,6 +125,19 @@ export class UsageWriter {
     const slot = handle & this.#mask;
     if (this.#handles[slot] === handle) {
       this.#doubles[slot * SLOT_DOUBLES + field] = value;
+    }
+  }
+
+  /**
+   * Sets what the upstream model is called where the configuration has a `*` for it, "" where it has none. Clients choose
+   * such names, so they get no ids; of a long one the beginning is kept.
+   */
+  setUpstreamName(handle: number, name: string): void {
+    const slot = handle & this.#mask;
+    if (this.#handles[slot] === handle) {
+      const start = slot * SLOT_BYTES + UPSTREAM_NAME_BYTE;
+      const length = name === "" ? 0 : this.#bytes.write(name, start, MAX_UPSTREAM_NAME_BYTES, "utf8");
+      this.#words[slot * SLOT_WORDS + UPSTREAM_NAME_LENGTH_WORD] = length;
     }
   }
 

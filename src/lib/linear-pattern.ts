@@ -19,21 +19,32 @@ const MAX_INSTRUCTIONS = 25_000;
 /** Steps that a look at a character beyond ASCII takes. */
 const SLOW_STEPS = 5;
 
-type Instruction =
-  | { readonly op: "character"; readonly set: CharacterSet; readonly next: number }
-  | { readonly op: "assertion"; readonly assertion: Assertion; readonly next: number }
-  | { readonly op: "either"; readonly one: number; readonly other: number }
-  | { readonly op: "end" };
+// Kinds of instructions; what their two operands are.
+/** A set of characters by its number; where to go on. */
+const CHARACTER = 0;
+/** An assertion by its number; where to go on. */
+const ASSERTION = 1;
+/** Both ways to go on. */
+const EITHER = 2;
+const END = 3;
+
+const ASSERTIONS: readonly Assertion[] = ["start", "end", "boundary", "noBoundary"];
 
 /** A compiled pattern. */
 export class LinearPattern {
-  readonly #program: readonly Instruction[];
+  readonly #kinds: Uint8Array;
+  readonly #first: Int32Array;
+  readonly #second: Int32Array;
+  readonly #sets: readonly CharacterSet[];
   readonly #start: number;
   /** It can only match from the beginning of a text. */
   readonly #isAnchored: boolean;
   /** The round in which an instruction was last reached. */
   readonly #reached: Float64Array;
   #round = 0;
+  /** Instructions that are still to be followed, and those that wait for a character. */
+  readonly #open: Int32Array;
+  readonly #waiting: Int32Array;
 
   /**
    * @param source in JavaScript's syntax, with Unicode's meaning where both are possible
@@ -43,34 +54,38 @@ export class LinearPattern {
     const tree = parsePattern(source);
     const compiler = new Compiler();
     this.#start = compiler.compile(tree);
-    this.#program = compiler.program;
     this.#isAnchored = isAnchored(tree);
-    this.#reached = new Float64Array(this.#program.length);
+    this.#kinds = Uint8Array.from(compiler.kinds);
+    this.#first = Int32Array.from(compiler.first);
+    this.#second = Int32Array.from(compiler.second);
+    this.#sets = compiler.sets;
+    const size = this.#kinds.length;
+    this.#reached = new Float64Array(size);
+    this.#waiting = new Int32Array(size);
+    // each instruction opens two at most, and each that waited opens one
+    this.#open = new Int32Array(3 * size + 1);
   }
 
   /** Whether it is found anywhere in the text. @throws StepsExceededError */
   test(text: string, budget: StepBudget): boolean {
-    let states = [this.#start];
+    const open = this.#open;
+    open[0] = this.#start;
+    let openCount = 1;
     let before = -1;
     for (let at = 0; ;) {
       const character = text.codePointAt(at) ?? -1;
-      const waiting = this.#follow(states, before, character, budget);
-      if (waiting === undefined) {
+      const waitingCount = this.#follow(openCount, before, character, budget);
+      if (waitingCount < 0) {
         return true;
       }
       if (character < 0) {
         return false;
       }
-      states = [];
-      for (const { set, next } of waiting) {
-        if (set.has(character)) {
-          states.push(next);
-        }
-      }
-      budget.left -= waiting.length * (character < 128 ? 1 : SLOW_STEPS);
+      openCount = this.#step(waitingCount, character);
+      budget.left -= character < 128 ? waitingCount : waitingCount * SLOW_STEPS;
       if (!this.#isAnchored) {
-        states.push(this.#start);
-      } else if (states.length === 0) {
+        open[openCount++] = this.#start;
+      } else if (openCount === 0) {
         return false;
       }
       before = character;
@@ -78,64 +93,80 @@ export class LinearPattern {
     }
   }
 
-  /** From these instructions to all that wait for a character; undefined if the end is among them. */
-  #follow(
-    states: number[],
-    before: number,
-    after: number,
-    budget: StepBudget,
-  ): Extract<Instruction, { op: "character" }>[] | undefined {
-    const waiting: Extract<Instruction, { op: "character" }>[] = [];
-    const round = (this.#round += 1);
-    for (let index = states.pop(); index !== undefined; index = states.pop()) {
-      if (this.#reached[index] === round) {
-        continue;
-      }
-      this.#reached[index] = round;
-      budget.left -= 1;
-      const instruction = this.#program[index]!;
-      switch (instruction.op) {
-        case "character":
-          waiting.push(instruction);
-          break;
-        case "assertion":
-          if (holds(instruction.assertion, before, after)) states.push(instruction.next);
-          break;
-        case "either":
-          states.push(instruction.one, instruction.other);
-          break;
-        case "end":
-          return undefined;
+  /** Opens what comes behind the character. @returns how many these are */
+  #step(waitingCount: number, character: number): number {
+    let openCount = 0;
+    for (let index = 0; index < waitingCount; index++) {
+      const instruction = this.#waiting[index]!;
+      if (this.#sets[this.#first[instruction]!]!.has(character)) {
+        this.#open[openCount++] = this.#second[instruction]!;
       }
     }
+    return openCount;
+  }
+
+  /** From what is open to all that waits for a character. @returns how many these are; -1 if the end is among them */
+  #follow(openCount: number, before: number, after: number, budget: StepBudget): number {
+    const [open, waiting, reached, kinds] = [this.#open, this.#waiting, this.#reached, this.#kinds];
+    const [first, second] = [this.#first, this.#second];
+    const round = (this.#round += 1);
+    let waitingCount = 0;
+    let steps = 0;
+    for (let count = openCount; count > 0;) {
+      const instruction = open[--count]!;
+      if (reached[instruction] === round) {
+        continue;
+      }
+      reached[instruction] = round;
+      steps += 1;
+      switch (kinds[instruction]) {
+        case CHARACTER:
+          waiting[waitingCount++] = instruction;
+          break;
+        case ASSERTION:
+          if (holds(ASSERTIONS[first[instruction]!]!, before, after)) open[count++] = second[instruction]!;
+          break;
+        case EITHER:
+          open[count++] = second[instruction]!;
+          open[count++] = first[instruction]!;
+          break;
+        default:
+          return -1;
+      }
+    }
+    budget.left -= steps;
     if (budget.left < 0) {
       throw new StepsExceededError();
     }
-    return waiting;
+    return waitingCount;
   }
 }
 
 /** Writes a program from its end to its beginning: each part is told where to go on. */
 class Compiler {
-  readonly program: Instruction[] = [];
-  readonly #sets = new Map<string, CharacterSet>();
+  readonly kinds: number[] = [];
+  readonly first: number[] = [];
+  readonly second: number[] = [];
+  readonly sets: CharacterSet[] = [];
+  readonly #setNumbers = new Map<string, number>();
 
+  /** @returns where the program begins */
   compile(tree: PatternNode): number {
-    return this.#node(tree, this.#add({ op: "end" }));
+    return this.#node(tree, this.#add(END, 0, 0));
   }
 
   #node(node: PatternNode, next: number): number {
     switch (node.kind) {
       case "character":
-        return this.#add({ op: "character", set: this.#set(node.atom), next });
+        return this.#add(CHARACTER, this.#set(node.atom), next);
       case "assertion":
-        return this.#add({ op: "assertion", assertion: node.assertion, next });
+        return this.#add(ASSERTION, ASSERTIONS.indexOf(node.assertion), next);
       case "sequence":
         return node.items.reduceRight((following, item) => this.#node(item, following), next);
       case "choice":
         return node.items
           .map((item) => this.#node(item, next))
-          .reduceRight((other, one) => this.#add({ op: "either", one, other }));
+          .reduceRight((other, one) => this.#add(EITHER, one, other));
       case "repeat":
         return this.#repeat(node, next);
     }
@@ -144,13 +175,11 @@ class Compiler {
   #repeat({ item, min, max }: Extract<PatternNode, { kind: "repeat" }>, next: number): number {
     let entry = next;
     if (max === Infinity) {
-      const loop = this.#add({ op: "either", one: next, other: next });
-      const body = this.#node(item, loop);
-      this.program[loop] = { op: "either", one: body, other: next };
-      entry = loop;
+      entry = this.#add(EITHER, next, next);
+      this.first[entry] = this.#node(item, entry);
     } else {
       for (let count = min; count < max; count++) {
-        entry = this.#add({ op: "either", one: this.#node(item, entry), other: next });
+        entry = this.#add(EITHER, this.#node(item, entry), next);
       }
     }
     for (let count = 0; count < min; count++) {
@@ -163,17 +192,22 @@ class Compiler {
     return entry;
   }
 
-  #add(instruction: Instruction): number {
-    if (this.program.length >= MAX_INSTRUCTIONS) {
+  #add(kind: number, first: number, second: number): number {
+    if (this.kinds.length >= MAX_INSTRUCTIONS) {
       throw new Error(`it is too large: its repetitions, written out, have more than ${MAX_INSTRUCTIONS} parts`);
     }
-    return this.program.push(instruction) - 1;
+    this.first.push(first);
+    this.second.push(second);
+    return this.kinds.push(kind) - 1;
   }
 
-  #set(atom: string): CharacterSet {
-    const known = this.#sets.get(atom) ?? new CharacterSet(atom);
-    this.#sets.set(atom, known);
-    return known;
+  #set(atom: string): number {
+    const known = this.#setNumbers.get(atom);
+    if (known !== undefined) {
+      return known;
+    }
+    this.#setNumbers.set(atom, this.sets.length);
+    return this.sets.push(new CharacterSet(atom)) - 1;
   }
 }
 

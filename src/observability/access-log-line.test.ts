@@ -119,3 +119,15 @@ test("more combinations than are kept at once are written as well", () => {
     assert.equal(logged["consumer"], `consumer${index % 5_000}`);
   }
 });
+
+test("the upstream model is what a client's name made of its `*`, whatever is in it", () => {
+  for (const name of ["gpt-4o", 'a"b\\c\n\u0000', "\u0001".repeat(200), "\ud800", "模型"]) {
+    const { logged, entry } = write("r", 1, (slot) => {
+      writer.setInteger(slot, INTEGER_FIELD.upstreamModel, names.id("vendor/*"));
+      writer.setUpstreamName(slot, name);
+      writer.close(slot, "ok", 200, 1);
+    });
+    assert.deepEqual([logged["upstreamModel"], logged["totalMs"]], [entry.upstreamModel, 1]);
+    assert.ok(name.toWellFormed().startsWith(entry.upstreamModel));
+  }
+});

@@ -82,6 +82,10 @@ export class AccessLogLine {
     at = writeRequestId(record, bytes, at);
     bytes.set(part, at);
     at += part.length;
+    const { upstreamName } = record;
+    if (upstreamName !== "") {
+      at = copy(Buffer.from(`,"upstreamModel":${JSON.stringify(upstreamName)}`), bytes, at);
+    }
     for (let index = 0; index < COUNTS.length; index++) {
       const count = COUNTS[index];
       if (count === undefined) continue;
@@ -124,7 +128,9 @@ export class AccessLogLine {
     let text = '"';
     for (const [column, [name]] of NAMES.entries()) {
       const id = tuple[column] ?? 0;
-      if (id !== 0) text += `,"${name}":${JSON.stringify(this.#names.name(id))}`;
+      // what stands for the `*` of an upstream model is said by the record itself
+      const isOpen = name === "upstreamModel" && this.#names.name(id).includes("*");
+      if (id !== 0 && !isOpen) text += `,"${name}":${JSON.stringify(this.#names.name(id))}`;
     }
     text += `,"outcome":"${OUTCOMES[tuple[width] ?? 0] ?? ""}","status":${tuple[width + 1]},"attempts":${tuple[width + 2]}`;
     text += `,"stream":${tuple[width + 3] === 1},"tokensEstimated":${tuple[width + 4] === 1}`;

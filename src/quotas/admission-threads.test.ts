@@ -88,7 +88,11 @@ test(
       while (table.double(0, DOUBLE.total) === before) await new Promise((resolve) => setTimeout(resolve, 1));
       await new Promise((resolve) => setTimeout(resolve, 40 + round));
       await worker.terminate();
-      new Admission(table, new ReservationTable(reservations), () => 1).recover(index + 1);
+      const admission = new Admission(table, new ReservationTable(reservations), () => 1);
+      admission.recoverLock(index + 1);
+      table.lock.lock();
+      admission.settleAll();
+      table.lock.unlock();
       const [tokens, atOnce, monthly, money] = kinds.map((kind) => table.findOrCreate(bucketKey(subject, kind, 0), 0));
       for (const slot of [tokens!, atOnce!, monthly!, money!]) {
         assert.equal(table.double(slot, DOUBLE.reserved), 0);

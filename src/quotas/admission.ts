@@ -264,25 +264,25 @@ export class Admission {
   }
 
   /**
-   * A worker has died: puts right what it left half done, and settles each of its requests.
-   * Call it with the dead worker's reservations, once it can write no more.
-   * @param owner its number @param usedBy what a request's usage entry says that it has used; by default what its last
-   * checkpoint said, which may be less
+   * A worker has died: settles each of its requests. Call it under the lock, with the dead worker's reservations, once it
+   * can write no more and `recoverLock` was called.
+   * @param usedBy what a request's usage entry says that it has used; by default what its last checkpoint said, which may
+   * be less
    */
-  recover(owner: number, usedBy: (record: number) => Amounts = (record) => this.#checkpointOf(record)): void {
-    this.recoverLock(owner);
+  settleAll(usedBy: (record: number) => Amounts = (record) => this.#checkpointOf(record)): void {
     const held = this.#reservations;
     for (let record = 0; record < held.size; record++) {
       if (held.isHeld(record)) {
-        this.settle(record, usedBy(record));
+        this.#settle(record, usedBy(record));
       }
     }
   }
 
-  /** Only puts right what it left half done: the first thing to do where several have died. */
+  /** A worker has died: puts right what it left half done. The first thing to do. @param owner its number */
   recoverLock(owner: number): void {
     this.table.lock.recover(owner, () => {
       this.#journal.rollBack();
+      this.table.rebuildIndex();
     });
   }
 

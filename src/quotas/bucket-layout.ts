@@ -10,9 +10,9 @@ export const HIGH_WATER_WORD = 1;
 export const SLOT_COUNT_WORD = 2;
 /** Buckets in use. */
 export const LIVE_WORD = 3;
-/** How many journal lines are valid. */
+/** How many lines the journal of an operation has. */
 export const JOURNAL_COUNT_WORD = 4;
-/** The journal's reservation, plus one; 0 for none. */
+/** The reservation that the operation in the journal is about, plus one; 0: none is under way. */
 export const JOURNAL_RECORD_WORD = 5;
 /** Counts up when a bucket asks for a lease; who grants leases waits on it. */
 export const ASK_WORD = 6;

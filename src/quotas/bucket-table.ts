@@ -195,12 +195,13 @@ export class BucketTable {
     }
     const slot = this.#freeSlot();
     this.#words.fill(0, slot * SLOT_WORDS, (slot + 1) * SLOT_WORDS);
-    this.setWord(slot, WORD.identity, key.identity);
     this.setWord(slot, WORD.first, key.first);
     this.setWord(slot, WORD.second, key.second);
     this.setWord(slot, WORD.third, key.third);
     this.setWord(slot, WORD.period, key.period);
     this.setDouble(slot, DOUBLE.stampMs, now);
+    // last, atomically: whoever sees it, or finds it after this thread has died, sees a whole bucket
+    Atomics.store(this.#words, slot * SLOT_WORDS + WORD.identity, key.identity);
     this.#index[at] = slot + 1;
     Atomics.add(this.header, LIVE_WORD, 1);
     return slot;
@@ -311,8 +312,7 @@ export class BucketTable {
         }
       }
       if (freed > 0) {
-        Atomics.sub(this.header, LIVE_WORD, freed);
-        this.#rebuildIndex();
+        this.rebuildIndex();
       }
       return freed;
     } finally {
@@ -338,10 +338,13 @@ export class BucketTable {
     return true;
   }
 
-  #rebuildIndex(): void {
+  /** Makes index and count anew, also when a thread has died while it made a bucket. Call it under the lock. */
+  rebuildIndex(): void {
     this.#index.fill(0);
+    let live = 0;
     for (let slot = 0; slot < this.highWater; slot++) {
       if (!this.isFree(slot)) {
+        live++;
         let at = this.#home(this.keyAt(slot));
         while (this.#index[at] !== 0) {
           at = (at + 1) % this.#index.length;
@@ -349,6 +352,7 @@ export class BucketTable {
         this.#index[at] = slot + 1;
       }
     }
+    Atomics.store(this.header, LIVE_WORD, live);
   }
 
   #freeSlot(): number {

@@ -38,6 +38,7 @@ export class Journal {
     journal[at + 4] = held.get(record, HELD.nanoUsd);
     journal[at + 5] = held.get(record, HELD.tokensTaken);
     journal[at + 6] = held.get(record, HELD.nanoUsdTaken);
+    header[JOURNAL_COUNT_WORD] = 0;
     Atomics.store(header, JOURNAL_RECORD_WORD, record + 1);
   }
 
@@ -55,15 +56,18 @@ export class Journal {
     Atomics.store(header, JOURNAL_COUNT_WORD, line + 1);
   }
 
-  /** The operation is done. */
+  /** The operation is done. This one word decides whether it is. */
   forget(): void {
-    Atomics.store(this.#table.header, JOURNAL_COUNT_WORD, 0);
     Atomics.store(this.#table.header, JOURNAL_RECORD_WORD, 0);
   }
 
   /** Undoes an operation that its thread did not live to finish. */
   rollBack(): void {
     const { header, journal } = this.#table;
+    const record = header[JOURNAL_RECORD_WORD]! - 1;
+    if (record < 0) {
+      return;
+    }
     for (let line = header[JOURNAL_COUNT_WORD]! - 1; line >= 0; line--) {
       const slot = header[JOURNAL_SLOTS_WORD + line]!;
       const at = JOURNAL_DOUBLE + line * JOURNAL_LINE;
@@ -73,17 +77,14 @@ export class Journal {
       this.#table.setDouble(slot, DOUBLE.spent, journal[at + 3]!);
       this.#table.setDouble(slot, DOUBLE.total, journal[at + 4]!);
     }
-    const record = header[JOURNAL_RECORD_WORD]! - 1;
-    if (record >= 0) {
-      const at = JOURNAL_RECORD_DOUBLE;
-      const held = this.#reservations;
-      held.setHeld(record, journal[at] === 1 ? 1 : 0);
-      held.setCounts(record, journal[at + 1]!, journal[at + 2]!);
-      held.set(record, HELD.tokens, journal[at + 3]!);
-      held.set(record, HELD.nanoUsd, journal[at + 4]!);
-      held.set(record, HELD.tokensTaken, journal[at + 5]!);
-      held.set(record, HELD.nanoUsdTaken, journal[at + 6]!);
-    }
+    const at = JOURNAL_RECORD_DOUBLE;
+    const held = this.#reservations;
+    held.setHeld(record, journal[at] === 1 ? 1 : 0);
+    held.setCounts(record, journal[at + 1]!, journal[at + 2]!);
+    held.set(record, HELD.tokens, journal[at + 3]!);
+    held.set(record, HELD.nanoUsd, journal[at + 4]!);
+    held.set(record, HELD.tokensTaken, journal[at + 5]!);
+    held.set(record, HELD.nanoUsdTaken, journal[at + 6]!);
     this.forget();
   }
 }

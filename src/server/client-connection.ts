@@ -3,10 +3,12 @@ import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { DIALECTS } from "../dialects/builtin.ts";
 import type { Exchange, ExchangeCarrier } from "../engine/exchange.ts";
-import type { SluiceError } from "../lib/errors.ts";
+import { SluiceError } from "../lib/errors.ts";
 
 /** After a refusal the client gets this long to read it and to close. */
 const LINGER_MS = 1_000;
+/** Requests that one connection carries at once; nobody but an attacker sends as many without waiting for an answer. */
+const MAX_EXCHANGES = 128;
 
 /** What a connection needs of its socket, be it a TLS one or not. */
 export type ClientSocket = Duplex & {
@@ -24,6 +26,8 @@ export class ClientConnection implements ExchangeCarrier {
   #clientIsWatched = false;
   /** An answer is out whose request has not ended: nothing can follow it. */
   #answeredEarly = false;
+  /** Requests that came although nothing more is taken. */
+  #ignored = 0;
 
   constructor(socket: ClientSocket) {
     this.#socket = socket;
@@ -38,6 +42,25 @@ export class ClientConnection implements ExchangeCarrier {
   /** It ends after what is under way: nothing more is taken from it. */
   get ending(): boolean {
     return this.#refusal !== undefined || this.#answeredEarly;
+  }
+
+  /** Another request on it is too much. */
+  get full(): boolean {
+    return this.#exchanges.size >= MAX_EXCHANGES;
+  }
+
+  /** A request came on a connection that is full: it ends after what it carries. */
+  refuseMore(): void {
+    const message = `More than ${MAX_EXCHANGES} requests were sent on one connection without waiting for an answer.`;
+    this.refuse(new SluiceError("invalid_request", message));
+  }
+
+  /** A request came while it is ending. Each one takes memory until the connection is closed. */
+  ignore(): void {
+    this.#ignored += 1;
+    if (this.#ignored > MAX_EXCHANGES) {
+      this.#socket.destroy();
+    }
   }
 
   /** Remembers the exchange, to tell it when the connection goes away. */

@@ -16,16 +16,27 @@ export class CounterHandle {
   readonly #thread: Worker;
   readonly #ended: Promise<void>;
 
-  /** @param onPassed told of budgets that passed 80 % or 100 % */
-  constructor(url: URL, start: CounterStart, log: ProcessLog, onPassed: (alerts: readonly BudgetAlert[]) => void) {
+  /**
+   * @param onPassed told of budgets that passed 80 % or 100 %
+   * @param onLost the thread has died after it was ready: it may have had the lock
+   */
+  constructor(
+    url: URL,
+    start: CounterStart,
+    log: ProcessLog,
+    onPassed: (alerts: readonly BudgetAlert[]) => void,
+    onLost: () => void,
+  ) {
     this.#thread = new Worker(url, { workerData: start, name: "counters" });
     const ready = Promise.withResolvers<KnownMachines>();
     const ended = Promise.withResolvers<void>();
+    let isReady = false;
     this.ready = ready.promise;
     this.#ended = ended.promise;
     this.#thread.on("message", (message: FromCounter) => {
       switch (message.kind) {
         case "ready":
+          isReady = true;
           ready.resolve(message.known);
           return;
         case "writeFailed":
@@ -42,6 +53,14 @@ export class CounterHandle {
     });
     this.#thread.on("error", (error) => {
       ready.reject(error);
+      if (isReady) {
+        this.failing = true;
+        log.error(
+          { err: error },
+          "the store's thread failed; monthly counters are kept in memory only: restart the gateway",
+        );
+        onLost();
+      }
     });
     this.#thread.on("exit", () => {
       ready.reject(new Error("the store's thread ended before it was ready"));

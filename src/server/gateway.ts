@@ -4,7 +4,6 @@
  */
 import { Worker } from "node:worker_threads";
 import { availableParallelism } from "node:os";
-import { createServer } from "node:net";
 import { createCooldownsMemory } from "../balancing/cooldowns.ts";
 import type { ListenConfig, StoreConfig } from "../config/snapshot.ts";
 import type { PromptCatalogue } from "../engine/prompt-catalogue.ts";
@@ -15,6 +14,7 @@ import type { UsageCollector } from "../ledger/usage-collector.ts";
 import type { MetricSource } from "../observability/prometheus.ts";
 import type { BudgetAlert } from "../quotas/budget-alerts.ts";
 import { CounterHandle } from "./counter-handle.ts";
+import { requireFreePort } from "./free-port.ts";
 import type {
   FromLoader,
   KnownMachines,
@@ -51,6 +51,8 @@ export interface GatewayObserver {
 
 const FIRST_RESTART_MS = 10;
 const LONGEST_RESTART_MS = 5_000;
+/** More deaths in a row than this are no accident. */
+const DEATHS_TO_NAME = 3;
 
 export class Gateway {
   readonly #start: LoaderStart;
@@ -277,6 +279,7 @@ export class Gateway {
       { buckets: this.#quotas.buckets, names: this.#names.since(0), path: store.path },
       this.#log,
       (alerts) => void this.#tell(alerts),
+      () => this.#quotas.recoverStore(),
     );
     this.#counters = counters;
     counters.ready.catch((error: unknown) => {
@@ -332,19 +335,29 @@ export class Gateway {
     worker.onExit = (error) => {
       if (!this.#stopping) {
         const alive = performance.now() - startedAt;
-        this.#replace(index, reusePort, worker, alive > LONGEST_RESTART_MS ? 0 : restarts + 1, error);
+        void this.#replace(index, reusePort, worker, alive > LONGEST_RESTART_MS ? 0 : restarts + 1, error);
       }
     };
     return worker;
   }
 
   /** A worker died: its open requests become entries, and another takes its place. */
-  #replace(index: number, reusePort: boolean, dead: WorkerHandle, restarts: number, error: Error | undefined): void {
-    this.#quotas.recover(index, dead);
+  async #replace(
+    index: number,
+    reusePort: boolean,
+    dead: WorkerHandle,
+    restarts: number,
+    error: Error | undefined,
+  ): Promise<void> {
+    await this.#quotas.recover(index, dead);
     const lost = this.#observer.collector.retire(dead.usageReader);
     this.#observer.workerLost(lost);
-    this.#log.error({ worker: index, lost, err: error }, "a worker died; another takes its place");
     const delayMs = Math.min(LONGEST_RESTART_MS, FIRST_RESTART_MS * 2 ** restarts);
+    const what =
+      restarts > DEATHS_TO_NAME
+        ? `a worker died soon after its start, ${restarts} times in a row; the next try is in ${delayMs} ms`
+        : "a worker died; another takes its place";
+    this.#log.error({ worker: index, lost, err: error }, what);
     setTimeout(() => {
       if (this.#stopping) {
         return;
@@ -358,6 +371,10 @@ export class Gateway {
           this.#log.info({ worker: index }, "the replaced worker serves");
         })
         .catch((cause: unknown) => {
+          if (!worker.alive) {
+            // its end is told where another takes its place
+            return;
+          }
           this.#log.error({ worker: index, err: cause }, "the replaced worker cannot serve; another is tried");
           void worker.terminate();
         });
@@ -368,23 +385,4 @@ export class Gateway {
 /** In development modules are `.ts`, in a release `.js`. */
 function threadUrl(name: string): URL {
   return new URL(`./${name}${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
-}
-
-/**
- * With SO_REUSEPORT a second gateway could share the port unnoticed; a probe without it cannot.
- * @throws the system's error (EADDRINUSE, EACCES, EADDRNOTAVAIL)
- */
-async function requireFreePort(listen: ListenConfig): Promise<void> {
-  if (listen.port === 0) {
-    return;
-  }
-  const probe = createServer();
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  probe.once("error", reject);
-  probe.listen({ host: listen.host, port: listen.port, exclusive: true }, () => {
-    probe.close(() => {
-      resolve();
-    });
-  });
-  await promise;
 }

@@ -78,6 +78,7 @@ async function start(t: TestContext, tls: ServerConfig["tls"], answer: Answer): 
     workers: 1,
     drainTimeoutMs: 1_000,
     maxBodyBytes: 1_000,
+    maxBufferedBytes: 0,
     maxHeaderBytes: 8_192,
     headersTimeoutMs: 400,
     requestTimeoutMs: 1_000,

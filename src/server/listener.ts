@@ -148,6 +148,11 @@ export class Listener {
     }
     const connection = this.#connections.get(request.socket);
     if (connection === undefined || connection.ending) {
+      connection?.ignore();
+      return;
+    }
+    if (connection.full) {
+      connection.refuseMore();
       return;
     }
     if (request.httpVersionMajor !== 1) {

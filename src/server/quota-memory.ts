@@ -1,8 +1,10 @@
 /** The memory that quotas are counted in, as the main thread sees it: made once, given to every thread that counts. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { NUMBER_FIELD } from "../ledger/usage-layout.ts";
 import type { UsageReader } from "../ledger/usage-reader.ts";
 import { sharedNowMs } from "../lib/shared-clock.ts";
 import { Admission } from "../quotas/admission.ts";
+import type { Amounts } from "../quotas/bucket.ts";
 import { createBucketMemory } from "../quotas/bucket-layout.ts";
 import { BucketTable } from "../quotas/bucket-table.ts";
 import { oldestMonthInUse } from "../quotas/months.ts";
@@ -20,6 +22,8 @@ export function bucketOwner(workerIndex: number): number {
   return FIRST_WORKER_OWNER + workerIndex;
 }
 
+/** So long the lock is waited for at a time. */
+const LOCK_MS = 5;
 /** How often it is looked whether there is room for further buckets. */
 const RECLAIM_MS = 10_000;
 /** Buckets that hold nothing give way when so much of the room is taken. */
@@ -29,6 +33,17 @@ const CROWDED_SHARE = 0.75;
 interface EndedWorker {
   readonly reservations: SharedArrayBuffer;
   readonly usageReader: UsageReader;
+}
+
+/** What the usage entry of a request says that it has used. */
+function usedOf({ usageReader }: EndedWorker): (slot: number) => Amounts {
+  return (slot) => {
+    const entry = usageReader.recordAt(slot);
+    return {
+      tokens: entry.number(NUMBER_FIELD.promptTokens) + entry.number(NUMBER_FIELD.completionTokens),
+      nanoUsd: entry.number(NUMBER_FIELD.costNanoUsd),
+    };
+  };
 }
 
 /** All buckets of the process. */
@@ -70,18 +85,31 @@ export class QuotaMemory {
     this.table.lock.recover(LOADER_OWNER, () => {});
   }
 
+  /** The thread of the store has died. */
+  recoverStore(): void {
+    this.table.lock.recover(STORE_OWNER, () => {
+      this.table.rebuildIndex();
+    });
+  }
+
   /**
    * A worker has died: what its requests held goes back, and what they had used by then stays used. Their usage entries
    * say how much that is, so that counters and ledger agree. Call it before the entries are accounted for.
+   *
+   * Another may have died at the same time, and with the lock: this thread must get to hear of it, so it only looks
+   * whether the lock is free.
    */
-  recover(workerIndex: number, { reservations, usageReader }: EndedWorker): void {
-    this.#admission(reservations).recover(bucketOwner(workerIndex), (slot) => {
-      const entry = usageReader.recordAt(slot);
-      return {
-        tokens: entry.number(NUMBER_FIELD.promptTokens) + entry.number(NUMBER_FIELD.completionTokens),
-        nanoUsd: entry.number(NUMBER_FIELD.costNanoUsd),
-      };
-    });
+  async recover(workerIndex: number, worker: EndedWorker): Promise<void> {
+    const admission = this.#admission(worker.reservations);
+    admission.recoverLock(bucketOwner(workerIndex));
+    while (!this.table.lock.lockWithin(LOCK_MS)) {
+      await sleep(1);
+    }
+    try {
+      admission.settleAll(usedOf(worker));
+    } finally {
+      this.table.lock.unlock();
+    }
   }
 
   /** The same when all have ended. @param workers in their order */
@@ -89,9 +117,11 @@ export class QuotaMemory {
     for (const [index, { reservations }] of workers.entries()) {
       this.#admission(reservations).recoverLock(bucketOwner(index));
     }
-    for (const [index, worker] of workers.entries()) {
-      this.recover(index, worker);
+    this.table.lock.lock();
+    for (const worker of workers) {
+      this.#admission(worker.reservations).settleAll(usedOf(worker));
     }
+    this.table.lock.unlock();
   }
 
   #admission(reservations: SharedArrayBuffer): Admission {

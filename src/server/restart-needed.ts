@@ -9,6 +9,7 @@ function settingsOfStart({ gateway, admin, server, store, state }: ProcessSettin
     "admin.listen": admin,
     "server.listen": server.listen,
     "server.workers": server.workers,
+    "server.maxBufferedBytes": server.maxBufferedBytes,
     "server.maxHeaderBytes": server.maxHeaderBytes,
     "server.headersTimeout": server.headersTimeoutMs,
     "server.requestTimeout": server.requestTimeoutMs,

@@ -62,6 +62,10 @@ export class WorkerHandle {
     this.ready = this.#answer((message) => (message.kind === "ready" ? true : undefined)).then(() => undefined);
   }
 
+  get alive(): boolean {
+    return this.#alive;
+  }
+
   send(message: ToWorker): void {
     this.#worker.postMessage(message);
   }

@@ -2,6 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { Cooldowns } from "../balancing/cooldowns.ts";
 import { DirectoryReader } from "../directory/reader.ts";
+import { BodyBudget } from "../engine/body-budget.ts";
 import { compileEngine, type CompileServices } from "../engine/compile.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Exchange } from "../engine/exchange.ts";
@@ -23,6 +24,7 @@ import { ReservationTable } from "../quotas/reservation-table.ts";
 import { TokenCorrection } from "../quotas/token-correction.ts";
 import { Origins } from "../upstreams/origins.ts";
 import { cutOff, endEarly, LAST_EVENT_MS } from "./answer-end.ts";
+import { bodyMemoryBytes } from "./body-memory.ts";
 import { Listener } from "./listener.ts";
 import type { FromWorker, SharedSnapshot, ToWorker, WorkerStart } from "./messages.ts";
 import { bucketOwner } from "./quota-memory.ts";
@@ -35,6 +37,8 @@ const HEARTBEAT_CHECK_MS = 1_000;
 const DRAIN_CHECK_MS = 50;
 const DELAY_PROBE_MS = 20;
 const DELAY_REPORT_MS = 1_000;
+/** Another machine, or this one once it is back, may serve. */
+const RETRY_ELSEWHERE_MS = 1_000;
 /** Answers that are ended by force get this long to reach their clients before the thread ends. */
 const LAST_ANSWERS_MS = 2 * LAST_EVENT_MS;
 
@@ -67,6 +71,7 @@ const services: Services = {
   },
   name: (id) => names.name(id),
   deadlines: new DeadlineTicker(),
+  bodies: new BodyBudget(bodyMemoryBytes(start.server)),
   ids: wordIds(start.gateway, (name) => names.find(name)),
   log: {
     error(details, message) {
@@ -137,7 +142,11 @@ function drain(timeoutMs: number): void {
     if (exchanges.size > 0 && state === "draining") {
       state = "telling";
       deadline = performance.now() + LAST_ANSWERS_MS;
-      failAll(new SluiceError("shutting_down", "The gateway is shutting down; send the request again."));
+      failAll(
+        new SluiceError("shutting_down", "The gateway is shutting down; send the request again.", {
+          retryAfterMs: RETRY_ELSEWHERE_MS,
+        }),
+      );
       return;
     }
     if (exchanges.size > 0) {

@@ -84,11 +84,11 @@ export function compilePrompt(source: PromptSource): Prompt {
   };
 }
 
-/** The caller learns what is wrong and where, and nothing of what the prompt says. */
+/** The caller learns what is wrong and where, and nothing of what the prompt says; that is in the error's cause. */
 function renderedText(template: Template, data: ExactObject, limits: RenderLimits): string {
   try {
     return template.render(data, limits);
   } catch (error) {
-    throw error instanceof TemplateError ? new SluiceError(error.code, error.withoutSource) : error;
+    throw error instanceof TemplateError ? new SluiceError(error.code, error.withoutSource, { cause: error }) : error;
   }
 }

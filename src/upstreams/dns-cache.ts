@@ -4,6 +4,7 @@
  */
 import { lookup as systemLookup, type LookupAddress, type LookupAllOptions } from "node:dns";
 import type { LookupFunction } from "node:net";
+import { sharedNowMs } from "../lib/shared-clock.ts";
 
 type LookupAll = (
   hostname: string,
@@ -47,7 +48,7 @@ export class DnsCache {
       }
     };
     const cached = this.#entries.get(hostname);
-    if (cached !== undefined && cached.expiresAt > Date.now()) {
+    if (cached !== undefined && cached.expiresAt > sharedNowMs()) {
       process.nextTick(answer, null, cached.addresses);
       return;
     }
@@ -72,7 +73,7 @@ export class DnsCache {
       if (this.#entries.size >= this.#maxEntries && oldest !== undefined) {
         this.#entries.delete(oldest);
       }
-      this.#entries.set(hostname, { addresses, expiresAt: Date.now() + this.#ttlMs });
+      this.#entries.set(hostname, { addresses, expiresAt: sharedNowMs() + this.#ttlMs });
     }
     const useStale = error !== null && stale !== undefined;
     for (const waiter of waiters) {

@@ -20,6 +20,9 @@ export const serverSchema = section({
   workers: integer(0, 1_024).prefault(0).describe("Worker threads; 0: one a core"),
   drainTimeout: duration.prefault("10m").describe("How long running requests may go on at shutdown"),
   maxBodyBytes: size(1, GIB).prefault("20MiB").describe("Largest request body"),
+  maxBufferedBytes: size(0, 1024 * GIB)
+    .prefault(0)
+    .describe("Request bodies in memory at once, a worker; 0: an eighth of the memory, shared by the workers"),
   maxHeaderBytes: size(1 * KIB, 1024 * KIB)
     .prefault("32KiB")
     .describe("Largest request header"),

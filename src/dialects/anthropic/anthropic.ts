@@ -29,6 +29,8 @@ function encodeModel(model: ModelInfo): JsonObject {
     id: model.id,
     display_name: model.id,
     created_at: new Date(model.created * 1000).toISOString().replace(".000Z", "Z"),
+    // ours, the vendor has no such member
+    ...(model.aliasOf === undefined ? undefined : { alias_of: model.aliasOf }),
   };
 }
 

@@ -2,9 +2,10 @@
 import type { JsonObject } from "../../lib/json.ts";
 import type { ModelInfo } from "../contract.ts";
 
-/** One model. */
-export function encodeModel(model: ModelInfo): JsonObject {
-  return { id: model.id, object: "model", created: model.created, owned_by: model.ownedBy };
+/** One model; `alias_of` is ours, the vendor has none. */
+export function encodeModel({ id, created, ownedBy, aliasOf }: ModelInfo): JsonObject {
+  const alias = aliasOf === undefined ? undefined : { alias_of: aliasOf };
+  return { id, object: "model", created, owned_by: ownedBy, ...alias };
 }
 
 /** All of them. */
