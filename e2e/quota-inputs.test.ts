@@ -113,7 +113,9 @@ test("max_tokens of 2^53 and more: a hard limit says that it is too much, a soft
       for (const members of [`,"max_tokens":${number}`, `,"max_completion_tokens":${number},"n":${number}`]) {
         const { status, error } = await ask(gateway, members);
         if (mode === "soft") {
-          assert.equal(status, 200, members);
+          // so many answers are too much as soon as it is known how long one usually is
+          const isMany = members.includes('"n"');
+          assert.ok(status === 200 || (isMany && status === 429), `${members}: ${status}`);
         } else {
           assert.equal(status, 429, members);
           assert.equal(error["code"], "rate_limit_exceeded");
