@@ -293,7 +293,7 @@ export async function rawRequest(port: number, bytes: string | Buffer, timeoutMs
 export async function until<T>(
   what: string,
   check: () => T | undefined | Promise<T | undefined>,
-  timeoutMs = 20_000,
+  timeoutMs = 5000,
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {

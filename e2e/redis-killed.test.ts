@@ -94,8 +94,10 @@ test("a machine is killed: within the leases' time what it held is free, counter
   const startedAt = performance.now();
   let admitted = await burst(several, [0], 40);
   assert.equal(admitted, 40);
-  await until("checkpoints are told", async () =>
-    (await stored("month")).counted >= 1_000 + 2 * CHECKPOINT_TOKENS ? true : undefined,
+  await until(
+    "checkpoints are told",
+    async () => ((await stored("month")).counted >= 1_000 + 2 * CHECKPOINT_TOKENS ? true : undefined),
+    20_000,
   );
   await sleep(500);
   const { counted } = await stored("month");
