@@ -1,6 +1,6 @@
 /** Folds a streamed answer into the whole answer that it tells piece by piece. */
 import { SluiceError } from "../lib/errors.ts";
-import type { JsonObject, JsonValue } from "../lib/json.ts";
+import { isObject, type JsonObject, type JsonValue } from "../lib/json.ts";
 import type { ChatAnswer, ChatChoice, ChatEvent, ContentPart, Extra } from "./form.ts";
 
 /**
@@ -14,10 +14,6 @@ export function joinPieces(earlier: JsonValue | undefined, later: JsonValue): Js
   if (Array.isArray(earlier) && Array.isArray(later)) return [...earlier, ...later];
   if (isObject(earlier) && isObject(later)) return joinObjects(earlier, later);
   return later;
-}
-
-function isObject(value: JsonValue): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function joinObjects(earlier: JsonObject, later: JsonObject): JsonObject {

@@ -7,7 +7,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { Operation } from "../dialects/contract.ts";
 import type { ChatRequest } from "../dialects/form.ts";
 import { SluiceError } from "../lib/errors.ts";
-import type { JsonObject } from "../lib/json.ts";
+import { isObject, type JsonObject } from "../lib/json.ts";
 import { setMembers, splice } from "../lib/json-splice.ts";
 import type { UpstreamRequest } from "../upstreams/origin.ts";
 import type { Endpoint } from "./engine.ts";
@@ -169,8 +169,4 @@ function fixedHeadersFor(endpoint: Endpoint, headers: readonly string[]): readon
     }
   }
   return fixed;
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,5 @@
 /** Puts JSON Schemas among the components of an OpenAPI document, so that generators of clients find what they refer to. */
-import type { JsonObject, JsonValue } from "../lib/json.ts";
+import { isObject, type JsonObject, type JsonValue } from "../lib/json.ts";
 
 const DEFINITIONS = ["$defs", "definitions"] as const;
 /** Keywords with one schema, with a list of them, and with schemas by name. */
@@ -88,8 +88,4 @@ function pointerPart(name: string): string {
 
 function entriesOf(value: JsonValue | undefined): [string, JsonValue][] {
   return isObject(value) ? (Object.entries(value) as [string, JsonValue][]) : [];
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -13,3 +13,10 @@ export type ExactJson = string | number | bigint | boolean | null | ExactJson[] 
 export interface ExactObject {
   [key: string]: ExactJson | undefined;
 }
+
+/** An object, and no list. */
+export function isObject<Value extends ExactJson>(
+  value: Value | undefined,
+): value is Exclude<Extract<Value, object>, readonly unknown[]> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

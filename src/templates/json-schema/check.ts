@@ -1,6 +1,6 @@
 /** What checks of values are made of, and what one of them finds. */
 import type { StepBudget } from "../../lib/linear-pattern.ts";
-import type { ExactJson, ExactObject } from "../../lib/json.ts";
+import type { ExactJson } from "../../lib/json.ts";
 
 /** Where a value lies in what is checked; undefined: it is the whole. */
 export type Place = { readonly parent: Place; readonly key: string | number } | undefined;
@@ -92,11 +92,4 @@ export function allOf(checks: readonly Check[]): Check {
     }
     return isGood;
   };
-}
-
-/** An object, and no list. */
-export function isMap<Value extends ExactJson>(
-  value: Value | undefined,
-): value is Extract<Value, object> & ExactObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,6 +1,6 @@
 /** Keywords about lists and objects. */
-import type { ExactJson, ExactObject, JsonValue } from "../../lib/json.ts";
-import { type Check, isMap, type Place, type Run } from "./check.ts";
+import { isObject, type ExactJson, type ExactObject, type JsonValue } from "../../lib/json.ts";
+import { type Check, type Place, type Run } from "./check.ts";
 import { identityOf } from "./identity.ts";
 import { countOf, entriesOf, type Keyword, listOf, namesOf } from "./keyword.ts";
 import { compilePattern } from "./pattern.ts";
@@ -12,7 +12,7 @@ function ofLists(holds: (list: ExactJson[], place: Place, run: Run) => boolean):
 
 /** A keyword about objects: other values pass. */
 function ofObjects(holds: (object: ExactObject, place: Place, run: Run) => boolean): Check {
-  return (value, place, run) => !isMap(value) || holds(value, place, run);
+  return (value, place, run) => !isObject(value) || holds(value, place, run);
 }
 
 /** How many a list or an object holds. */

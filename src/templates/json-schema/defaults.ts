@@ -2,8 +2,8 @@
  * Fills the defaults of a schema in: those of `properties`, in the whole and in what `properties`, `items`, `prefixItems`,
  * `allOf` and `$ref` lead to. What stands in alternatives (`anyOf`, `oneOf`, `if`) has none: which one fits is not known yet.
  */
-import type { ExactJson, ExactObject, JsonObject } from "../../lib/json.ts";
-import { isMap, type Run } from "./check.ts";
+import { isObject, type ExactJson, type ExactObject, type JsonObject } from "../../lib/json.ts";
+import { type Run } from "./check.ts";
 import { resolveReference } from "./reference.ts";
 
 /** Returns the value with defaults; the same object where none is missing. @throws TooMuchWork */
@@ -16,7 +16,7 @@ export function compileDefaults(schema: JsonObject): Fill {
   const references = new Map<string, Fill | undefined>();
 
   const fillOf = (part: ExactJson | undefined): Fill => {
-    if (!isMap(part)) {
+    if (!isObject(part)) {
       return NOTHING;
     }
     const { $ref, allOf, properties, prefixItems, items } = part;
@@ -29,7 +29,7 @@ export function compileDefaults(schema: JsonObject): Fill {
       fills.push((value, run) => references.get($ref)!(value, run));
     }
     for (const inner of Array.isArray(allOf) ? allOf : []) fills.push(fillOf(inner));
-    if (isMap(properties)) fills.push(ofMembers(properties, fillOf));
+    if (isObject(properties)) fills.push(ofMembers(properties, fillOf));
     if (items !== undefined || Array.isArray(prefixItems)) {
       fills.push(ofItems((Array.isArray(prefixItems) ? prefixItems : []).map(fillOf), fillOf(items)));
     }
@@ -49,13 +49,17 @@ function inTurn(fills: readonly Fill[]): Fill {
 
 function ofMembers(properties: ExactObject, fillOf: (schema: ExactJson | undefined) => Fill): Fill {
   const members = Object.entries(properties)
-    .map(([name, schema]) => ({ name, fill: fillOf(schema), fallback: isMap(schema) ? schema["default"] : undefined }))
+    .map(([name, schema]) => ({
+      name,
+      fill: fillOf(schema),
+      fallback: isObject(schema) ? schema["default"] : undefined,
+    }))
     .filter(({ fill, fallback }) => fill !== NOTHING || fallback !== undefined);
   if (members.length === 0) {
     return NOTHING;
   }
   return (value, run) => {
-    if (!isMap(value)) {
+    if (!isObject(value)) {
       return value;
     }
     const object: ExactObject = value;

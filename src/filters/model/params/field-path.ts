@@ -1,5 +1,5 @@
 /** Members of a request body by dotted path (`chat_template_kwargs.enable_thinking`). A dot always separates. */
-import type { JsonObject, JsonValue } from "../../../lib/json.ts";
+import { isObject, type JsonObject, type JsonValue } from "../../../lib/json.ts";
 
 /** The names on the way to a member; at least one. */
 export type FieldPath = readonly [string, ...string[]];
@@ -12,10 +12,6 @@ export function parsePath(text: string): FieldPath | undefined {
   const [first, ...rest] = text.split(".");
   if (first === undefined || [first, ...rest].some((name) => name === "" || FORBIDDEN.has(name))) return undefined;
   return [first, ...rest];
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function ownMember(object: JsonObject, name: string): JsonValue | undefined {

@@ -4,7 +4,7 @@
  * already is not put there again.
  */
 import type { DialectName } from "../../../dialects/form.ts";
-import type { ExactJson, ExactObject } from "../../../lib/json.ts";
+import { isObject, type ExactJson, type ExactObject } from "../../../lib/json.ts";
 
 /** A message whose text is ready. */
 export interface Decoration {
@@ -159,8 +159,4 @@ function isInstruction(message: ExactJson): boolean {
 
 function roleOf(message: ExactJson): ExactJson | undefined {
   return isObject(message) ? message["role"] : undefined;
-}
-
-function isObject(value: ExactJson | undefined): value is ExactObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
