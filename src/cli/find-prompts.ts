@@ -5,6 +5,7 @@ import { findPromptUses } from "../engine/prompt-uses.ts";
 import { promptVariants, templateVersionName, type WeightedPrompt } from "../engine/prompt-variants.ts";
 import { REQUEST_FILTERS } from "../filters/builtin.ts";
 import type { JsonObject } from "../lib/json.ts";
+import { runAtOnce } from "../lib/slices.ts";
 
 /** A prompt, and what it is made of. */
 export interface FoundPrompt extends WeightedPrompt {
@@ -33,7 +34,7 @@ export function findPrompts(snapshot: Snapshot, name: string): FoundPrompt[] {
   if (snapshot.templates.some((template) => template.name === parseTemplateReference(name).name)) {
     return found(promptVariants({ template: name }, snapshot), {});
   }
-  const routes = routesOf(snapshot);
+  const { routes } = runAtOnce(findPromptUses(snapshot));
   const { middleware } = routes.get(name) ?? [...routes.values()].find(({ path }) => path === name) ?? {};
   const prompt = REQUEST_FILTERS.find((filter) => filter.name === middleware?.name)?.create(middleware!.options).prompt;
   if (prompt === undefined) {
@@ -42,14 +43,4 @@ export function findPrompts(snapshot: Snapshot, name: string): FoundPrompt[] {
     );
   }
   return found(promptVariants(prompt, snapshot), middleware!.options);
-}
-
-function routesOf(snapshot: Snapshot) {
-  const steps = findPromptUses(snapshot);
-  for (;;) {
-    const { done, value } = steps.next();
-    if (done === true) {
-      return value.routes;
-    }
-  }
 }

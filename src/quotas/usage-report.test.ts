@@ -7,6 +7,7 @@ import { createBucketMemory, DOUBLE } from "./bucket-layout.ts";
 import { BucketTable } from "./bucket-table.ts";
 import { decodeCursor, encodeCursor, CursorError } from "./usage-cursor.ts";
 import { UsageReport, type ConfiguredLimit, type UsagePage, type UsageQuery } from "./usage-report.ts";
+import { runAtOnce } from "../lib/slices.ts";
 
 /** In Shanghai it is the 15th, noon: half of November is over. */
 const NOW = Date.parse("2026-11-16T00:00:00+08:00");
@@ -34,13 +35,7 @@ function desk(): Desk {
     report,
     names,
     clock,
-    ask: (query) => {
-      const steps = report.page({ limit: 100, ...query });
-      for (;;) {
-        const step = steps.next();
-        if (step.done === true) return step.value;
-      }
-    },
+    ask: (query) => runAtOnce(report.page({ limit: 100, ...query })),
     limited: (type, parts, limits) => {
       const [first = 0, second = 0, third = 0] = parts.map((name) => names.id(name));
       const full = { burstMs: 60_000, mode: "soft", ...limits } as const;

@@ -12,6 +12,7 @@ import { limitedSubjects } from "../engine/limited-subjects.ts";
 import { namesOf } from "../engine/names.ts";
 import { policyTexts } from "../engine/policy-text.ts";
 import { NameTable } from "../lib/name-table.ts";
+import { runAtOnce } from "../lib/slices.ts";
 import type { FromLoader, LoaderThreadStart, ProcessSettings, ToLoader } from "./messages.ts";
 import { openConfig } from "./config-source.ts";
 import { encodeSnapshot } from "./snapshot-parts.ts";
@@ -87,13 +88,8 @@ function secretsOf({ providers, state }: Snapshot): string[] {
 function dryRun(snapshot: Snapshot): void {
   requireUsableTls(snapshot);
   const unused = { send: () => ({ abort() {}, pause() {}, resume() {} }), close: () => Promise.resolve() };
-  const steps = compileEngine(snapshot, {
-    nameId: (name) => names.find(name),
-    origins: { take: () => unused, release() {} },
-  });
-  while (steps.next().done !== true) {
-    // nothing else runs on this thread that would have to wait
-  }
+  const origins = { take: () => unused, release() {} };
+  runAtOnce(compileEngine(snapshot, { nameId: (name) => names.find(name), origins }));
 }
 
 function storeOf(snapshot: Snapshot): Pick<ProcessSettings, "store" | "limitsMonths"> {

@@ -1,7 +1,7 @@
 /** The main thread's knowledge of prompts, for the admin port: read from the snapshot in use when somebody asks. */
 import { PromptCatalogue } from "../engine/prompt-catalogue.ts";
 import type { SharedSnapshot } from "./messages.ts";
-import { runInSlices } from "./slices.ts";
+import { runInSlices } from "../lib/slices.ts";
 import { decodeSnapshot } from "./snapshot-parts.ts";
 
 /** Milliseconds for which reading a snapshot may hold the main thread at a time. */

@@ -8,7 +8,7 @@ import { CursorError } from "../quotas/usage-cursor.ts";
 import { UsageReport } from "../quotas/usage-report.ts";
 import type { UsageAnswer, UsageQuestion } from "./messages.ts";
 import { LOADER_OWNER } from "./quota-memory.ts";
-import { runInSlices } from "./slices.ts";
+import { runInSlices } from "../lib/slices.ts";
 
 /** Reading the configuration gives way to answers, and they to each other, after about this long. */
 const SLICE_MS = 4;

@@ -28,7 +28,7 @@ import { bodyMemoryBytes } from "./body-memory.ts";
 import { Listener } from "./listener.ts";
 import type { FromWorker, SharedSnapshot, ToWorker, WorkerStart } from "./messages.ts";
 import { bucketOwner } from "./quota-memory.ts";
-import { runInSlices } from "./slices.ts";
+import { runInSlices } from "../lib/slices.ts";
 import { decodeSnapshot } from "./snapshot-parts.ts";
 
 /** A compile gives way to requests after about this long. */

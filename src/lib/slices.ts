@@ -28,3 +28,13 @@ export async function runInSlices<Result>(
     await nextTurn();
   }
 }
+
+/** Runs a generator to its end at once, where nothing else waits for the thread. */
+export function runAtOnce<Result>(steps: Generator<undefined, Result>): Result {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) {
+      return value;
+    }
+  }
+}
