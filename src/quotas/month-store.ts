@@ -91,20 +91,13 @@ export class MonthStore {
 
   /** Writes counters, all or none. @throws StoreError when the disk is full or gone; what was there before stays */
   write(rows: readonly MonthRow[]): void {
-    try {
-      this.#database.exec("BEGIN IMMEDIATE");
+    this.#writeAll("monthly counters", () => {
       for (const { subject, kind, month, used } of rows) {
         if (!Number.isNaN(used)) {
           this.#upsert.run(subject, kind, month, Math.min(Number.MAX_SAFE_INTEGER, Math.max(0, Math.round(used))));
         }
       }
-      this.#database.exec("COMMIT");
-    } catch (error) {
-      if (this.#database.isTransaction) {
-        this.#database.exec("ROLLBACK");
-      }
-      throw new StoreError(`monthly counters cannot be written: ${remedy(error)}`, { cause: error });
-    }
+    });
   }
 
   /** Machines that shared limits when this one was last told, or the most of the last day; 1 if nobody knows. */
@@ -122,16 +115,24 @@ export class MonthStore {
     if (count < before.count ? ageMs < FEWER_MS : count === before.count && ageMs < AS_MANY_MS) {
       return;
     }
-    try {
-      this.#database.exec("BEGIN IMMEDIATE; DELETE FROM machines");
+    this.#writeAll("the number of machines", () => {
+      this.#database.exec("DELETE FROM machines");
       this.#database.prepare("INSERT INTO machines (count, seen_at) VALUES (?, ?)").run(count, now);
+    });
+    this.#machines = { count, seenAt: now };
+  }
+
+  /** All that is written, or nothing. @param what for the error's message @throws StoreError */
+  #writeAll(what: string, write: () => void): void {
+    try {
+      this.#database.exec("BEGIN IMMEDIATE");
+      write();
       this.#database.exec("COMMIT");
-      this.#machines = { count, seenAt: now };
     } catch (error) {
       if (this.#database.isTransaction) {
         this.#database.exec("ROLLBACK");
       }
-      throw new StoreError(`the number of machines cannot be written: ${remedy(error)}`, { cause: error });
+      throw new StoreError(`${what} cannot be written: ${remedy(error)}`, { cause: error });
     }
   }
 
