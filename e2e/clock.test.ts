@@ -5,7 +5,7 @@ import { test } from "node:test";
 import type { JsonObject } from "../src/lib/json.ts";
 import { MonthStore } from "../src/quotas/month-store.ts";
 import { startSimulator, type Simulator } from "../src/simulate/simulator.ts";
-import { startGateway, testKey, until, type RunningGateway } from "./harness.ts";
+import { oneEngine, startGateway, testKey, until, type RunningGateway } from "./harness.ts";
 import { temporaryDirectory } from "./sluice-process.ts";
 import { limitOf, usageOf } from "./usage.ts";
 
@@ -15,15 +15,7 @@ const { key, hash } = testKey("clock");
 
 function configOf(engine: Simulator, more: JsonObject = {}): JsonObject {
   return {
-    providers: [
-      {
-        name: "engine",
-        dialect: "openai",
-        nodes: [`${engine.url}/v1`],
-        credentials: [{ name: "main", apiKey: "sk-engine" }],
-      },
-    ],
-    models: [{ name: "index", targets: [{ provider: "engine", model: "m" }], retry: { attempts: 0 } }],
+    ...oneEngine(engine),
     consumers: [
       {
         name: "search",

@@ -289,6 +289,21 @@ export async function rawRequest(port: number, bytes: string | Buffer, timeoutMs
   return { text: Buffer.concat(chunks).toString("latin1"), end, ms: performance.now() - start };
 }
 
+/** A provider `engine` that is a simulator, and the model `index` that it serves, without retries. */
+export function oneEngine({ url }: { readonly url: string }) {
+  return {
+    providers: [
+      {
+        name: "engine",
+        dialect: "openai",
+        nodes: [`${url}/v1`],
+        credentials: [{ name: "main", apiKey: "sk-engine" }],
+      },
+    ],
+    models: [{ name: "index", targets: [{ provider: "engine", model: "m" }], retry: { attempts: 0 } }],
+  };
+}
+
 /** Waits until the check returns something. @throws Error naming `what` after `timeoutMs` */
 export async function until<T>(
   what: string,

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { JsonObject } from "../src/lib/json.ts";
 import { startSimulator } from "../src/simulate/simulator.ts";
-import { startGateway, testKey } from "./harness.ts";
+import { oneEngine, startGateway, testKey } from "./harness.ts";
 
 const MAX_TOKENS = 32;
 const LEARNER_TPM = 10_000_000;
@@ -19,15 +19,7 @@ test("an engine that counts twice as many tokens as estimated: reservations beco
     ["unlimited", "learner", ...WATCHERS].map((name) => [name, testKey(`token-correction-${name}`)]),
   );
   const config = {
-    providers: [
-      {
-        name: "engine",
-        dialect: "openai",
-        nodes: [`${engine.url}/v1`],
-        credentials: [{ name: "main", apiKey: "sk-engine" }],
-      },
-    ],
-    models: [{ name: "index", targets: [{ provider: "engine", model: "m" }], retry: { attempts: 0 } }],
+    ...oneEngine(engine),
     consumers: [...keys].map(([name, { hash }]) => ({
       name,
       grants: [
@@ -90,15 +82,7 @@ test("images and files teach nothing about text, and what text taught does not h
   t.after(() => engine.close());
   const { key, hash } = testKey("token-correction-images");
   const config = {
-    providers: [
-      {
-        name: "engine",
-        dialect: "openai",
-        nodes: [`${engine.url}/v1`],
-        credentials: [{ name: "main", apiKey: "sk-engine" }],
-      },
-    ],
-    models: [{ name: "index", targets: [{ provider: "engine", model: "m" }], retry: { attempts: 0 } }],
+    ...oneEngine(engine),
     consumers: [{ name: "search", grants: [{ model: "index", tpm: LEARNER_TPM }], keys: [{ name: "prod", hash }] }],
   };
   const gateway = await startGateway(t, { config, workers: 1 });

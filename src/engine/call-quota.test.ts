@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bucketKey, KIND } from "../quotas/bucket.ts";
 import type { PlannedBucket, Refusal } from "../quotas/admission.ts";
+import { readBody } from "../lib/json-body.ts";
+import { NO_PROMPT } from "../lib/token-estimate.ts";
 import { CallQuota } from "./call-quota.ts";
+import { Demand, OUTPUT_MEMBERS } from "./demand.ts";
 import type { CompiledModel } from "./engine.ts";
 import type { Exchange } from "./exchange.ts";
 
@@ -31,9 +34,7 @@ function start(
     entry: { slot: 0, startedAt: 0, usage: { promptTokens: 0, completionTokens: 0 }, nanoUsd: undefined },
     services: { quotas: { admission, plans: { find: () => undefined } }, name: () => "x" },
   } as unknown as Exchange;
-  const demand = { prompt: { tokens: 1, mediaTokens: 0 }, outputTokens: () => 1 } as unknown as ConstructorParameters<
-    typeof CallQuota
-  >[1];
+  const demand = new Demand("chat", readBody(Buffer.from("{}"), OUTPUT_MEMBERS), NO_PROMPT);
   return { quota: new CallQuota(exchange, demand, model), asked: () => asked };
 }
 
