@@ -122,10 +122,13 @@ export async function startRedis(t: TestContext, options: RedisOptions = {}): Pr
   return server;
 }
 
-/** A port that nothing listens on now; below 55536, so that a cluster node can take the one 10,000 above. */
+/**
+ * A port that nothing listens on now. A cluster node also takes the one 10,000 above, which must be none of these, and none
+ * that the system gives to outgoing connections (on Linux from 32768).
+ */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const port = 10_000 + Math.floor(Math.random() * 10_000);
     const server = createServer();
     try {
       server.listen(port, "127.0.0.1");
