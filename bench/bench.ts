@@ -1,9 +1,16 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Helper, Load, Upstream } from "./helper.ts";
+import type { BothSides, Load, Upstream } from "./helper.ts";
 import type { Machine } from "./machine.ts";
 import type { Options, ScenarioName } from "./options.ts";
-import type { InstalledPeer, PeerName, RunningPeer, StartContext } from "./peers/contract.ts";
+import type {
+  InstalledPeer,
+  MissingPeer,
+  PeerName,
+  ReportedPeer,
+  RunningPeer,
+  StartContext,
+} from "./peers/contract.ts";
 import type { Cores } from "./processes.ts";
 import { median } from "./statistics.ts";
 
@@ -12,7 +19,7 @@ export interface Figure {
   readonly scenario: ScenarioName;
   readonly metric: string;
   readonly unit: string;
-  readonly peer: PeerName | "direct";
+  readonly peer: PeerName | "direct" | "rate-limiter-flexible";
   readonly value: number;
   readonly rounds: readonly number[];
 }
@@ -35,10 +42,15 @@ export class Bench {
   readonly options: Options;
   readonly machine: Machine;
   readonly cores: CorePlan;
-  readonly helper: Helper;
+  readonly helper: BothSides;
   readonly upstream: Upstream;
   readonly load: Load;
   readonly peers: readonly InstalledPeer[];
+  /** Where what is installed lies. */
+  readonly cacheFolder: string;
+  /** What scenarios measured or used besides the peers. */
+  readonly otherPeers: ReportedPeer[] = [];
+  readonly missingPeers: MissingPeer[] = [];
   readonly figures: Figure[] = [];
   /** What a reader of the table must know: failures, limits met. */
   readonly remarks: string[] = [];
@@ -49,9 +61,10 @@ export class Bench {
     options: Options;
     machine: Machine;
     cores: CorePlan;
-    helper: Helper;
+    helper: BothSides;
     peers: readonly InstalledPeer[];
     folder: string;
+    cacheFolder: string;
   }) {
     this.options = parts.options;
     this.machine = parts.machine;
@@ -61,6 +74,7 @@ export class Bench {
     this.load = parts.helper.load;
     this.peers = parts.peers;
     this.#folder = parts.folder;
+    this.cacheFolder = parts.cacheFolder;
   }
 
   record(scenario: ScenarioName, peer: Figure["peer"], metric: string, unit: string, rounds: readonly number[]): void {

@@ -3,7 +3,8 @@
  * their core awake. What it does comes over the IPC channel (protocol.ts); it ends when the bench is gone.
  */
 import { handleLoad } from "./load.ts";
-import type { Envelope, Reply, Rest } from "./protocol.ts";
+import { serveCommands } from "./protocol.ts";
+import type { Rest, ToBothSides } from "./protocol.ts";
 import { handleUpstream, listen } from "./upstream.ts";
 
 let rest: Rest = "asleep";
@@ -14,7 +15,7 @@ function stayAwake(): void {
   }
 }
 
-async function handle(message: Envelope): Promise<unknown> {
+async function handle(message: ToBothSides): Promise<unknown> {
   if (message.to === "load") {
     return handleLoad(message.command);
   }
@@ -29,16 +30,5 @@ async function handle(message: Envelope): Promise<unknown> {
   return undefined;
 }
 
-const send = process.send?.bind(process);
-if (send === undefined) {
-  throw new Error("this is a helper process of the bench: run bench/run.ts");
-}
-process.on("disconnect", () => process.exit(0));
-process.on("message", (message: Envelope) => {
-  handle(message).then(
-    (value) => send({ id: message.id, value } satisfies Reply),
-    (error: unknown) => send({ id: message.id, error: String(error) } satisfies Reply),
-  );
-});
 await listen(Number(process.argv[2]));
-send({ id: 0 } satisfies Reply);
+serveCommands(handle);

@@ -1,6 +1,7 @@
 /** The goals of the design, each checked against the figures of one run. */
 import type { Figure } from "./bench.ts";
 import { round } from "./bench.ts";
+import { CONTESTED_PER_SECOND } from "./limits/protocol.ts";
 import type { ScenarioName } from "./options.ts";
 
 export interface GoalResult {
@@ -141,12 +142,34 @@ const GOALS: readonly Goal[] = [
     unit: "µs",
   },
   {
+    text: "shared limits: Redis calls of four gateways at full speed",
+    measure: (figures) => figures("shared-limits", "Redis calls of the gateways"),
+    bound: { kind: "at most", value: 50 },
+    unit: "per 1,000 requests",
+  },
+  {
+    text: "shared limits: the least that is used of a contested one",
+    measure: (figures) => Math.min(...contested(figures, "utilisation")),
+    bound: { kind: "at least", value: 97 },
+    unit: "%",
+  },
+  {
+    text: "shared limits: requests beyond a contested one",
+    measure: (figures) => Math.max(...contested(figures, "overshoot")),
+    bound: { kind: "at most", value: 0 },
+    unit: "requests",
+  },
+  {
     text: "soak: RSS, end against beginning",
     measure: (figures) => figures("soak", "RSS grown"),
     bound: { kind: "at most", value: 1.1 },
     unit: "×",
   },
 ];
+
+function contested(figures: Figures, metric: string): number[] {
+  return CONTESTED_PER_SECOND.map((perSecond) => figures("shared-limits", `${perSecond}/s contested: ${metric}`));
+}
 
 /** Every goal with what this run says of it. */
 export function checkGoals(all: readonly Figure[]): GoalResult[] {

@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { spawnGroup } from "./processes.ts";
 import type { Cores, ProcessGroup } from "./processes.ts";
 import type {
@@ -8,6 +8,7 @@ import type {
   LoadStats,
   Reply,
   Rest,
+  ToBothSides,
   UpstreamCommand,
   UpstreamMode,
   UpstreamStats,
@@ -15,23 +16,17 @@ import type {
 
 const COMMAND_TIMEOUT_MS = 60_000;
 
-type Message<Kind extends Envelope = Envelope> = Kind extends Envelope ? Omit<Kind, "id"> : never;
-
-/** The process of load generator and upstream, and the way to ask it things. */
-export class Helper {
-  readonly load: Load;
-  readonly upstream: Upstream;
-  readonly #group: ProcessGroup;
+/** A helper process and the way to ask it things. */
+export class Helper<Command, Answer> {
+  readonly group: ProcessGroup;
   readonly #waiting = new Map<
     number,
-    { readonly resolve: (value: unknown) => void; readonly reject: (error: Error) => void }
+    { readonly resolve: (value: Answer) => void; readonly reject: (error: Error) => void }
   >();
   #lastId = 0;
 
-  private constructor(group: ProcessGroup, port: number) {
-    this.#group = group;
-    this.load = new Load(this);
-    this.upstream = new Upstream(this, port);
+  constructor(group: ProcessGroup) {
+    this.group = group;
     group.child.on("message", (message) => this.#settle(message as Reply));
     group.child.on("exit", () => {
       for (const { reject } of this.#waiting.values()) {
@@ -40,38 +35,22 @@ export class Helper {
     });
   }
 
-  /** Starts it, with the upstream on a port of 127.0.0.1. */
-  static async start(port: number, cores: Cores, folder: string): Promise<Helper> {
-    const script = "both-sides.ts";
-    const group = spawnGroup({
-      command: [process.execPath, join(import.meta.dirname, script), String(port)],
-      cores,
-      cwd: folder,
-      logFile: join(folder, `${script}.log`),
-      ipc: "ipc",
-    });
-    const helper = new Helper(group, port);
-    await helper.#expect(0);
-    return helper;
+  async ready(): Promise<void> {
+    await this.#expect(0);
   }
 
-  /** Whether it sleeps while nothing comes in. */
-  async rest(rest: Rest): Promise<void> {
-    await this.ask({ to: "process", command: rest });
-  }
-
-  async ask(message: Message): Promise<unknown> {
+  async ask(command: Command): Promise<Answer> {
     const id = ++this.#lastId;
     const answer = this.#expect(id);
-    this.#group.child.send({ id, ...message } satisfies Envelope);
+    this.group.child.send({ id, command } satisfies Envelope<Command>);
     return answer;
   }
 
-  #expect(id: number): Promise<unknown> {
+  #expect(id: number): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiting.delete(id);
-        reject(new Error("the helper process does not answer"));
+        reject(new Error("a helper process does not answer"));
       }, COMMAND_TIMEOUT_MS);
       const settle = (): void => {
         clearTimeout(timer);
@@ -87,18 +66,66 @@ export class Helper {
   #settle(reply: Reply): void {
     const waiting = this.#waiting.get(reply.id);
     if (reply.error === undefined) {
-      waiting?.resolve(reply.value);
+      waiting?.resolve(reply.value as Answer);
     } else {
       waiting?.reject(new Error(reply.error));
     }
   }
 }
 
+/** Starts a helper process, and waits until it takes commands. */
+export async function startHelper<Command, Answer>(
+  script: string,
+  args: readonly string[],
+  cores: Cores,
+  folder: string,
+): Promise<Helper<Command, Answer>> {
+  const group = spawnGroup({
+    command: [process.execPath, join(import.meta.dirname, script), ...args],
+    cores,
+    cwd: folder,
+    logFile: join(folder, `${basename(script)}.log`),
+    ipc: "ipc",
+  });
+  const helper = new Helper<Command, Answer>(group);
+  await helper.ready();
+  return helper;
+}
+
+type Process = Helper<ToBothSides, unknown>;
+
+/** The process of load generator and upstream. */
+export class BothSides {
+  readonly load: Load;
+  readonly upstream: Upstream;
+  readonly #helper: Process;
+
+  private constructor(helper: Process, port: number) {
+    this.#helper = helper;
+    this.load = new Load(helper);
+    this.upstream = new Upstream(helper, port);
+  }
+
+  /** Starts it, with the upstream on a port of 127.0.0.1. */
+  static async start(port: number, cores: Cores, folder: string): Promise<BothSides> {
+    return new BothSides(await startHelper("both-sides.ts", [String(port)], cores, folder), port);
+  }
+
+  get group(): ProcessGroup {
+    return this.#helper.group;
+  }
+
+  /** Whether it sleeps while nothing comes in. */
+  async rest(rest: Rest): Promise<void> {
+    await this.#helper.ask({ to: "process", command: rest });
+  }
+}
+
 /** The load generator, from the bench's side. */
 export class Load {
-  readonly #helper: Helper;
+  readonly #helper: Process;
 
-  constructor(helper: Helper) {
+  constructor(helper: Process) {
     this.#helper = helper;
   }
 
@@ -122,9 +149,9 @@ export class Load {
 /** The upstream, from the bench's side. */
 export class Upstream {
   readonly port: number;
-  readonly #helper: Helper;
+  readonly #helper: Process;
 
-  constructor(helper: Helper, port: number) {
+  constructor(helper: Process, port: number) {
     this.#helper = helper;
     this.port = port;
   }

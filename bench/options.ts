@@ -15,6 +15,7 @@ export const SCENARIO_NAMES = [
   "swap",
   "workers",
   "admission",
+  "shared-limits",
   "soak",
 ] as const;
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];
@@ -34,6 +35,8 @@ export interface Options {
   readonly soakRequests: number;
   readonly output: "table" | "json";
   readonly saved: "save" | "print-only";
+  /** What follows the date in the name of what is saved: a part of the scenarios must not replace a whole run. */
+  readonly part: string;
   /** Scenario to run under the profiler instead of measuring. */
   readonly profile: ScenarioName | undefined;
 }
@@ -48,7 +51,7 @@ export const HELP = `npm run bench -- [options]
   --streams N       idle streams (10000, or what the limit of open files allows)
   --requests N      requests of the soak (1000000)
   --json            print JSON instead of the table
-  --save            write docs/benchmarks/<date>.md even for a quick or partial run
+  --save            write docs/benchmarks/<date>.md even for a quick or partial run (with --only: <date>-<scenarios>.md)
   --profile NAME    run Sluice under --cpu-prof in that scenario and print where its time goes
   --help`;
 
@@ -78,8 +81,9 @@ export function readOptions(args: readonly string[]): Options | undefined {
   const cpuSeconds = positive("cpu-seconds", values["cpu-seconds"] ?? (quick ? "0.5" : "3"));
   const everything = SCENARIO_NAMES.filter((name) => name !== "soak");
   const complete = !quick && !values.asleep && values.only === undefined && values.peers === undefined;
+  const only = values.only === undefined ? undefined : oneOf("only", values.only, SCENARIO_NAMES);
   return {
-    scenarios: values.only === undefined ? everything : oneOf("only", values.only, SCENARIO_NAMES),
+    scenarios: only ?? everything,
     peers: values.peers === undefined ? PEER_NAMES : oneOf("peers", values.peers, PEER_NAMES),
     rounds: Math.round(positive("rounds", values.rounds ?? (quick ? "3" : "5"))),
     cpuSeconds,
@@ -89,6 +93,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
     idleStreams: Math.round(positive("streams", values.streams)),
     soakRequests: Math.round(positive("requests", values.requests)),
     output: values.json ? "json" : "table",
+    part: only === undefined ? "" : `-${only.join("-")}`,
     saved: values.save || complete ? "save" : "print-only",
     profile: values.profile === undefined ? undefined : oneOf("profile", values.profile, SCENARIO_NAMES)[0],
   };

@@ -80,16 +80,36 @@ export type Rest =
   /** Asks again and again: it is never asleep, so that nobody's write has to wake it. */
   | "awake";
 
-/** A command on its way; the answer carries its `id`. */
-export type Envelope = { readonly id: number } & (
+/** A command to the process that is both sides. */
+export type ToBothSides =
   | { readonly to: "load"; readonly command: LoadCommand }
   | { readonly to: "upstream"; readonly command: UpstreamCommand }
-  | { readonly to: "process"; readonly command: Rest }
-);
+  | { readonly to: "process"; readonly command: Rest };
 
-/** What a command to one of the helper's parts is answered with. */
+/** A command on its way; the answer carries its `id`. */
+export interface Envelope<Command> {
+  readonly id: number;
+  readonly command: Command;
+}
+
 export interface Reply {
   readonly id: number;
   readonly value?: unknown;
   readonly error?: string;
+}
+
+/** Serves commands that come over the process's IPC channel; ends the process when the bench is gone. */
+export function serveCommands(handle: (command: never) => Promise<unknown>): void {
+  const send = process.send?.bind(process);
+  if (send === undefined) {
+    throw new Error("this is a helper process of the bench: run bench/run.ts");
+  }
+  process.on("disconnect", () => process.exit(0));
+  process.on("message", (message: Envelope<never>) => {
+    handle(message.command).then(
+      (value) => send({ id: message.id, value } satisfies Reply),
+      (error: unknown) => send({ id: message.id, error: String(error) } satisfies Reply),
+    );
+  });
+  send({ id: 0 } satisfies Reply);
 }

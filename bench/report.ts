@@ -3,17 +3,7 @@ import { round } from "./bench.ts";
 import type { GoalResult } from "./goals.ts";
 import type { Machine } from "./machine.ts";
 import type { Options } from "./options.ts";
-
-export interface ReportedPeer {
-  readonly name: string;
-  readonly version: string;
-  readonly features: string;
-}
-
-export interface MissingPeer {
-  readonly name: string;
-  readonly reason: string;
-}
+import type { MissingPeer, ReportedPeer } from "./peers/contract.ts";
 
 /** A whole run, as `--json` prints it. */
 export interface Report {
@@ -71,7 +61,7 @@ function figureTable(figures: readonly Figure[]): string[] {
 }
 
 function rank(peer: Figure["peer"]): number {
-  return ["direct", "nginx", "sluice", "bifrost", "portkey", "litellm"].indexOf(peer);
+  return ["direct", "nginx", "sluice", "bifrost", "portkey", "litellm", "rate-limiter-flexible"].indexOf(peer);
 }
 
 function cell(figure: Figure | undefined, nginx: Figure | undefined): string {

@@ -6,13 +6,13 @@ import { Bench, round } from "./bench.ts";
 import type { CorePlan } from "./bench.ts";
 import { cpuChart } from "./chart.ts";
 import { checkGoals } from "./goals.ts";
-import { Helper } from "./helper.ts";
+import { BothSides } from "./helper.ts";
 import { describeMachine } from "./machine.ts";
 import type { Machine } from "./machine.ts";
 import { HELP, readOptions } from "./options.ts";
 import type { Options, ScenarioName } from "./options.ts";
 import { bifrost } from "./peers/bifrost.ts";
-import type { InstalledPeer, PeerKind } from "./peers/contract.ts";
+import type { InstalledPeer, MissingPeer, PeerKind } from "./peers/contract.ts";
 import { freePort } from "./peers/install.ts";
 import { litellm } from "./peers/litellm.ts";
 import { nginx } from "./peers/nginx.ts";
@@ -21,12 +21,13 @@ import { sluice } from "./peers/sluice.ts";
 import { killAllGroups } from "./processes.ts";
 import { profileSluice } from "./profile.ts";
 import { markdown } from "./report.ts";
-import type { MissingPeer, Report } from "./report.ts";
+import type { Report } from "./report.ts";
 import type { Scenario, SharedScenario } from "./scenarios/contract.ts";
 import { admission } from "./scenarios/admission.ts";
 import { cpuScenarios } from "./scenarios/cpu.ts";
 import { idleStreams } from "./scenarios/idle.ts";
 import { latencyScenarios } from "./scenarios/latency.ts";
+import { sharedLimits } from "./scenarios/shared-limits.ts";
 import { soak } from "./scenarios/soak.ts";
 import { swap } from "./scenarios/swap.ts";
 import { workers } from "./scenarios/workers.ts";
@@ -44,6 +45,7 @@ const SCENARIOS: readonly Scenario[] = [
   swap,
   workers,
   admission,
+  sharedLimits,
   soak,
 ];
 
@@ -107,8 +109,8 @@ async function prepare(
   folder: string,
 ): Promise<Bench> {
   const cores = planCores(machine);
-  const helper = await Helper.start(await freePort(), cores.helpers, folder);
-  return new Bench({ options, machine, cores, helper, peers, folder });
+  const helper = await BothSides.start(await freePort(), cores.helpers, folder);
+  return new Bench({ options, machine, cores, helper, peers, folder, cacheFolder: CACHE });
 }
 
 async function runScenarios(bench: Bench): Promise<void> {
@@ -150,8 +152,8 @@ function publish(bench: Bench, missing: readonly MissingPeer[]): void {
     date: new Date().toISOString(),
     machine: bench.machine,
     options: { rounds, cpuSeconds, scenarios },
-    peers: bench.peers.map(({ name, version, features }) => ({ name, version, features })),
-    missing,
+    peers: [...bench.peers, ...bench.otherPeers].map(({ name, version, features }) => ({ name, version, features })),
+    missing: [...missing, ...bench.missingPeers],
     figures: bench.figures,
     goals: checkGoals(bench.figures),
     remarks: bench.remarks,
@@ -160,15 +162,16 @@ function publish(bench: Bench, missing: readonly MissingPeer[]): void {
   process.stdout.write(bench.options.output === "json" ? json : markdown(report));
   if (bench.options.saved === "save") {
     const day = report.date.slice(0, 10);
-    const subtitle = `2 KB request, 1 KB answer; ${bench.machine.cpu}; ${day}; features on: see docs/benchmarks/${day}.md`;
+    const name = `${day}${bench.options.part}`;
+    const subtitle = `2 KB request, 1 KB answer; ${bench.machine.cpu}; ${day}; features on: see docs/benchmarks/${name}.md`;
     const chart = cpuChart(bench.figures, subtitle);
     mkdirSync(RESULTS, { recursive: true });
-    writeFileSync(join(RESULTS, `${day}.md`), markdown(report));
-    writeFileSync(join(RESULTS, `${day}.json`), json);
+    writeFileSync(join(RESULTS, `${name}.md`), markdown(report));
+    writeFileSync(join(RESULTS, `${name}.json`), json);
     if (chart !== undefined) {
       writeFileSync(join(RESULTS, "cpu-per-request.svg"), chart);
     }
-    bench.log(`written to docs/benchmarks/${day}.md (load average now ${round(describeMachine().loadBefore)})`);
+    bench.log(`written to docs/benchmarks/${name}.md (load average now ${round(describeMachine().loadBefore)})`);
   }
 }
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { JsonObject } from "../src/lib/json.ts";
-import { MonthStore } from "../src/quotas/month-store.ts";
+import { MachineStore } from "../src/quotas/machine-store.ts";
 import { startSimulator, type Simulator } from "../src/simulate/simulator.ts";
 import { oneEngine, startGateway, testKey, until, type RunningGateway } from "./harness.ts";
 import { temporaryDirectory } from "./sluice-process.ts";
@@ -99,7 +99,7 @@ test("each month has its counter, wherever the clock goes, also one that the pro
   });
   assert.equal(await ask(second, 200), 429, `${used} are used`);
   await second.stop();
-  const store = new MonthStore(path);
+  const store = new MachineStore(path);
   t.after(() => {
     store.close();
   });

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { checkCommand } from "./cli/check.ts";
 import { keysCommand } from "./cli/keys.ts";
+import { limitsCommand } from "./cli/limits.ts";
 import { pricesCommand } from "./cli/prices.ts";
 import { schemaCommand } from "./cli/schema.ts";
 import { serveCommand } from "./cli/serve.ts";
@@ -29,6 +30,7 @@ const program = new Command("sluice")
   .addCommand(pricesCommand())
   .addCommand(usageCommand())
   .addCommand(templatesCommand())
+  .addCommand(limitsCommand())
   .addCommand(simulateCommand());
 
 await program.parseAsync();

@@ -31,12 +31,23 @@ export interface RunningPeer {
 }
 
 /** A peer that could be installed. */
-export interface InstalledPeer {
+export interface InstalledPeer extends ReportedPeer {
   readonly name: PeerName;
+  start(context: StartContext): Promise<RunningPeer>;
+}
+
+/** What was measured, or used for it, as the report says it. */
+export interface ReportedPeer {
+  readonly name: string;
   readonly version: string;
   /** What was on while it was measured. */
   readonly features: string;
-  start(context: StartContext): Promise<RunningPeer>;
+}
+
+/** What could not be had, and why. */
+export interface MissingPeer {
+  readonly name: string;
+  readonly reason: string;
 }
 
 /** A peer of the list: knows how to come by itself from a package registry, into a folder of the bench's cache. */

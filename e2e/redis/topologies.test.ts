@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createAuthority } from "../certificates.ts";
 import { requirePart } from "../parts.ts";
 import { request, serverAt, watch } from "./authority-client.ts";
+import { Machine } from "./override-machine.ts";
 import { freePort, startRedis, type RedisServer } from "./redis-server.ts";
 import { join } from "node:path";
 import { writeFileSync } from "node:fs";
@@ -62,6 +63,13 @@ for (const product of ["redis", "valkey"] as const) {
       keys.every((count) => Number(count) > 0),
       `the nodes hold ${keys.join(", ")} keys`,
     );
+
+    // what is set at run time
+    const [one, other] = [new Machine(first, "m1", "main"), new Machine(second, "m2", "main")];
+    one.say("consumer:search", 5);
+    await one.exchange.now();
+    await other.exchange.now();
+    assert.deepEqual(other.holds(["consumer:search"]), [5]);
 
     // the slot of a bucket moves to another node
     const key = ((await nodes[0]!.command("KEYS", "*requests*")) as string[])[0]!;

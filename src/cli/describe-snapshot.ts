@@ -20,7 +20,7 @@ export function describeSnapshot(snapshot: Snapshot): string {
   return [
     `gateway ${snapshot.gateway}, version ${snapshot.version}`,
     `listens on ${scheme}://${address(server.listen)}, ${server.workers === 0 ? "one worker a core" : plural(server.workers, "worker")}`,
-    `admin on http://${address(snapshot.admin)}, access log to ${snapshot.accessLog.output}`,
+    `admin on http://${address(snapshot.admin.listen)}, access log to ${snapshot.accessLog.output}`,
     `store ${snapshot.store.kind}:${snapshot.store.path}`,
     ...describeState(snapshot.state),
     ...section("providers", snapshot.providers, describeProvider),

@@ -30,7 +30,11 @@ export function serveCommand(): Command {
     .description("run the gateway")
     .option("-c, --config <file>", "configuration file; without it, built-in defaults")
     .option("-l, --listen <host:port>", "where clients connect", listenOption)
-    .option("--admin-listen <host:port>", "where /healthz, /readyz, /metrics, usage and prompts are", listenOption)
+    .option(
+      "--admin-listen <host:port>",
+      "where /healthz, /readyz, /metrics, usage, limits and prompts are",
+      listenOption,
+    )
     .option("-w, --workers <n>", "worker threads; default one a core", parseWorkers)
     .action(async (options: ServeOptions) => {
       process.exitCode = await serve(options);
@@ -62,6 +66,8 @@ async function serve(options: ServeOptions): Promise<number> {
     metricsContentType: PROMETHEUS_CONTENT_TYPE,
     usage: (question) => gateway.usage(question),
     prompts: () => gateway.prompts(),
+    limits: gateway.limits,
+    tokens: () => gateway.settings?.admin.tokens ?? [],
     onError: (error) => {
       log.error({ err: error }, "the admin port failed");
     },
@@ -70,7 +76,7 @@ async function serve(options: ServeOptions): Promise<number> {
   let adminListen: ListenConfig;
   try {
     listen = await gateway.start();
-    adminListen = await admin.listen(gateway.settings!.admin);
+    adminListen = await admin.listen(gateway.settings!.admin.listen);
   } catch (error) {
     process.stderr.write(`${startFailure(error, listen === undefined ? "--listen" : "--admin-listen")}\n`);
     await gateway.stop(0);

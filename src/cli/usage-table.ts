@@ -19,11 +19,16 @@ export function usageHead(): string {
   return line("SUBJECT", "LIMIT", "USED", "RUNNING", "OF", "USED %", "BACK");
 }
 
+/** What the star beside a subject means. */
+export function usageFoot(): string {
+  return "* set at run time: `sluice limits` tells by whom\n";
+}
+
 /** A subject's lines, each with its line break. */
-export function usageLines({ subject, limits }: SubjectUsage): string[] {
+export function usageLines({ subject, overridden, limits }: SubjectUsage): string[] {
   return limits.map((limit, index) =>
     line(
-      index === 0 ? printable(subject) : "",
+      index === 0 ? printable(subject) + (overridden ? " *" : "") : "",
       UNITS[limit.kind],
       amount(limit.used, limit.kind),
       amount(limit.reserved, limit.kind),
@@ -88,6 +93,6 @@ function reset({ per, resetSeconds = 0, resetsAt = "", exhaustedAt, used, limit 
 }
 
 /** Names come from elsewhere: nothing in them may act on the terminal. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replaceAll(/\p{C}/gu, "?");
 }

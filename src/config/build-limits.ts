@@ -9,7 +9,10 @@ export interface Limitable {
 }
 
 /** `{ limits }`, to be spread into what is limited; nothing if nothing is limited. */
-export function buildLimits(limited: Limitable, quotas: QuotasDocument): { readonly limits?: LimitsConfig } {
+export function buildLimits(
+  limited: Limitable,
+  quotas: Pick<QuotasDocument, "burst" | "mode">,
+): { readonly limits?: LimitsConfig } {
   const { rpm, tpm, concurrency, burst, mode } = limited.limits ?? {};
   const monthly = limited.limits?.monthly ?? limited.budgets?.monthly;
   const values = {

@@ -56,7 +56,7 @@ export function buildSnapshot(document: ConfigDocument, context: BuildContext): 
   return withVersion({
     gateway: settings.gateway,
     server: { ...buildServer(settings.server), ...(tls && { tls }) },
-    admin: settings.admin.listen,
+    admin: settings.admin,
     accessLog: buildAccessLog(settings.accessLog, context.directory),
     quotas: buildQuotas(settings.quotas),
     ...(state && { state }),

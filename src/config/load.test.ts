@@ -36,7 +36,7 @@ test("defaults are filled in, and nothing else", () => {
         maxConnections: 20_000,
         heartbeatMs: 15_000,
       },
-      admin: { host: "127.0.0.1", port: 8081 },
+      admin: { listen: { host: "127.0.0.1", port: 8081 }, tokens: [] },
       accessLog: { output: "stdout" },
       quotas: { mode: "soft", burstMs: 60_000, onAuthorityLoss: "share", timeZone: "UTC" },
       store: { kind: "sqlite", path: "data/sluice.db" },
@@ -167,7 +167,7 @@ domains:
     maxConnections: 5,
     heartbeatMs: 200,
   });
-  assert.deepEqual(snapshot.admin, { host: "0.0.0.0", port: 9001 });
+  assert.deepEqual(snapshot.admin, { listen: { host: "0.0.0.0", port: 9001 }, tokens: [] });
   assert.equal(snapshot.accessLog.output, join(config.directory, "logs/access.log"));
   const [cloud, idc, builtin] = snapshot.providers;
   assert.deepEqual(cloud?.nodes, [{ url: "https://api.anthropic.com/v1" }]);

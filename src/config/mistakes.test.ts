@@ -45,6 +45,15 @@ test("every kind of mistake names its place, what is wrong and what to do", () =
       "1:19 server.listen: must be an address and a port, such as 0.0.0.0:8080, [::1]:8080 or :8080, found 8080.",
     ],
     ["server: { tls: { cert: a } }", "1:16 server.tls.key: is missing. Add `key`."],
+    ["admin: { tokens: [ { name: a } ] }", "1:20 admin.tokens[0].hash: is missing. Add `hash`."],
+    [
+      "admin: { tokens: [ { name: a, token: sk-sluice-x } ] }",
+      "1:31 admin.tokens[0].token: keys are not kept in plain text, only as `hash`. `sluice keys new` makes a key and its hash.",
+    ],
+    [
+      `admin: { tokens: [ { name: a, hash: "sha256:${HASH}" }, { name: a, hash: "sha256:${"cd".repeat(32)}" } ] }`,
+      '1:122 admin.tokens[1].name: the token name is already used at admin.tokens[0].name, found "a". Each must be unique.',
+    ],
     // providers
     [
       "providers: [ { name: p, dialect: opnai, baseUrl: http://a } ]",

@@ -12,7 +12,7 @@ export interface Snapshot {
   readonly version: string;
   readonly gateway: string;
   readonly server: ServerConfig;
-  readonly admin: ListenConfig;
+  readonly admin: AdminConfig;
   readonly accessLog: AccessLogConfig;
   /** What several machines share; absent: this one is alone. */
   readonly state?: StateConfig;
@@ -30,6 +30,18 @@ export interface Snapshot {
 export interface ListenConfig {
   readonly host: string;
   readonly port: number;
+}
+
+export interface AdminConfig {
+  readonly listen: ListenConfig;
+  /** Who may use `/admin/v1`. Empty: everybody reads, and only who is on this machine writes. */
+  readonly tokens: readonly AdminTokenConfig[];
+}
+
+export interface AdminTokenConfig {
+  readonly name: string;
+  /** SHA-256 of the token, 64 hex digits. */
+  readonly hash: string;
 }
 
 export interface ServerConfig {

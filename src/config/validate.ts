@@ -2,6 +2,7 @@
 import type { ConfigDocument } from "./document.ts";
 import type { Findings } from "./findings.ts";
 import type { KnownFilters } from "./known-filters.ts";
+import { validateAdmin } from "./validate/admin.ts";
 import { validateConsumers } from "./validate/consumers.ts";
 import { validateDomains } from "./validate/domains.ts";
 import { validateSupplyLimits } from "./validate/limits.ts";
@@ -20,6 +21,9 @@ export function validateDocument(
   findings: Findings,
 ): void {
   const models = new ModelNames(document.models);
+  if (document.settings !== undefined) {
+    validateAdmin(document.settings.admin, findings);
+  }
   if (document.settings?.state !== undefined) {
     validateState(document.settings.state, findings);
   }

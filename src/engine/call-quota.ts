@@ -6,21 +6,17 @@ import type { Amounts } from "../quotas/bucket.ts";
 import type { Usage } from "../dialects/form.ts";
 import { reserveNanoUsd } from "../ledger/prices/cost.ts";
 import { SluiceError } from "../lib/errors.ts";
-import { sharedNowMs } from "../lib/shared-clock.ts";
-import type { Refusal } from "../quotas/admission.ts";
+import type { PlannedBucket, Refusal } from "../quotas/admission.ts";
+import { admitOrWait } from "../quotas/lease-wait.ts";
 import type { Endpoint } from "./engine.ts";
 import type { Demand } from "./demand.ts";
 import type { ServingModel } from "./endpoint-choice.ts";
 import type { Exchange } from "./exchange.ts";
 import { quotaError } from "./quota-error.ts";
 import { correctedTokens } from "./prompt-tokens.ts";
-import type { QuotaPlan } from "./quota-plan.ts";
+import type { QuotaPlan, QuotaPlans } from "./quota-plan.ts";
 import { isNotPriced, lacksPrice, pricesOf } from "./target-price.ts";
 import type { UsageSlot } from "./usage-slot.ts";
-
-/** How often a request that waits for a lease looks whether it has come, and how long it waits at most. */
-const LEASE_POLL_MS = 2;
-const LONGEST_LEASE_WAIT_MS = 500;
 
 /** One call's reservations. */
 export class CallQuota {
@@ -43,6 +39,10 @@ export class CallQuota {
     this.#plan = this.#planFor(serving);
   }
 
+  get #plans(): QuotaPlans {
+    return this.#exchange.services.quotas.plans;
+  }
+
   /** The buckets that the client's answer tells of. */
   get plan(): QuotaPlan | undefined {
     return this.#plan;
@@ -51,12 +51,19 @@ export class CallQuota {
   /** Reserves for the call. `then` is called at once, or, where this machine must ask others first, in a moment. */
   admit(then: (error: SluiceError | undefined) => void): void {
     const serving = this.#serving!;
-    if (isNotPriced(serving, this.#plan)) {
+    if (isNotPriced(serving, { plan: this.#plan, plans: this.#plans, now: Date.now() })) {
       then(notPriced());
       return;
     }
     this.#amounts = this.#estimate(serving, this.#plan);
-    this.#tryToAdmit(then, sharedNowMs());
+    const { admission } = this.#exchange.services.quotas;
+    const planned = (): readonly PlannedBucket[] => {
+      this.#plan = this.#planFor(serving);
+      return this.#buckets;
+    };
+    this.#poll = admitOrWait(admission, this.#record, planned, this.#amounts, (refusal) => {
+      then(refusal && this.#errorOf(refusal));
+    });
   }
 
   /** Reserves anew when a fallback is to serve: its own limits count, and the bill is its own. */
@@ -69,14 +76,14 @@ export class CallQuota {
     this.#settled = amountsOf(this.#exchange.entry);
     this.#plan = this.#planFor(serving);
     this.#amounts = this.#estimate(serving, this.#plan);
-    const refusal = admission.admit(this.#record, this.#plan?.buckets ?? [], this.#amounts);
+    const refusal = admission.admit(this.#record, this.#buckets, this.#amounts);
     this.#serving = refusal === undefined ? serving : undefined;
     return refusal && this.#errorOf(refusal);
   }
 
   /** Reserves in the limits of the endpoint's target and credential. */
   admitAttempt(endpoint: Endpoint): SluiceError | undefined {
-    const buckets = this.#exchange.services.quotas.plans.ofEndpoint(endpoint, Date.now());
+    const { buckets } = this.#plans.ofEndpoint(endpoint, Date.now());
     if (buckets.length === 0) {
       return undefined;
     }
@@ -91,14 +98,15 @@ export class CallQuota {
 
   /** Milliseconds until an endpoint has room for the call; 0 for now, Infinity for never. */
   roomWaitMs(endpoint: Endpoint, serving: ServingModel): number {
-    const { admission, plans } = this.#exchange.services.quotas;
+    const { admission } = this.#exchange.services.quotas;
     const serves = serving.model === this.#serving?.model;
     const plan = serves ? this.#plan : this.#planFor(serving);
-    if (lacksPrice(endpoint, serving, plan)) {
+    const now = Date.now();
+    if (lacksPrice(endpoint, serving, { plan, plans: this.#plans, now })) {
       return Infinity;
     }
     const amounts = serves ? this.#amounts : this.#estimate(serving, plan);
-    const own = plans.ofEndpoint(endpoint, Date.now());
+    const own = this.#plans.ofEndpoint(endpoint, now).buckets;
     const wait = own.length === 0 ? 0 : admission.roomWaitMs(own, amounts);
     return serves || plan === undefined ? wait : Math.max(wait, admission.roomWaitMs(plan.buckets, amounts));
   }
@@ -115,7 +123,7 @@ export class CallQuota {
    * its own. Where a limit must never be passed it may not, since only one answer was reserved.
    */
   mayAskAgain(endpoint: Endpoint): boolean {
-    if (this.#plan?.mode === "hard" || endpoint.limited.some(({ limits }) => limits.mode === "hard")) {
+    if (this.#plan?.mode === "hard" || this.#plans.ofEndpoint(endpoint, Date.now()).mode === "hard") {
       return false;
     }
     this.#exchange.services.quotas.admission.checkpoint(this.#record, this.#used());
@@ -138,38 +146,14 @@ export class CallQuota {
     }
   }
 
-  #tryToAdmit(then: (error: SluiceError | undefined) => void, since: number): void {
-    const { admission } = this.#exchange.services.quotas;
-    const buckets = this.#plan?.buckets ?? [];
-    const refusal = admission.admit(this.#record, buckets, this.#amounts);
-    if (refusal?.reason !== "lease") {
-      then(refusal && this.#errorOf(refusal));
-      return;
-    }
-    let asked = refusal;
-    let askedAt = admission.askForLeases(buckets, this.#amounts);
-    this.#poll = setInterval(() => {
-      const again = admission.admit(this.#record, buckets, this.#amounts);
-      if (again?.reason === "lease" && sharedNowMs() - since < LONGEST_LEASE_WAIT_MS) {
-        const answer = again.bucket === asked.bucket ? admission.answerSince(again.bucket, askedAt) : "some";
-        if (answer !== "scarce") {
-          if (answer === "some") {
-            // it went to others, or another bucket lacks a lease now
-            asked = again;
-            askedAt = admission.askForLeases(buckets, this.#amounts);
-          }
-          return;
-        }
-      }
-      clearInterval(this.#poll);
-      then(again && this.#errorOf(again));
-    }, LEASE_POLL_MS);
-  }
-
   /** What the entry has of the model that serves now. */
   #used(): Amounts {
     const { tokens, nanoUsd } = amountsOf(this.#exchange.entry);
     return { tokens: tokens - this.#settled.tokens, nanoUsd: nanoUsd - this.#settled.nanoUsd };
+  }
+
+  get #buckets(): readonly PlannedBucket[] {
+    return this.#plan?.buckets ?? [];
   }
 
   #planFor({ model, name }: ServingModel): QuotaPlan | undefined {
@@ -183,7 +167,7 @@ export class CallQuota {
     const output = this.#demand.outputTokens(serving.model, plan, promptTokens);
     const at = entry.startedAt;
     const nanoUsd =
-      plan?.countsMoney === true || serving.model.hasLimitedEndpoints
+      plan?.countsMoney === true || services.quotas.plans.mayLimitEndpointsOf(serving.model)
         ? Math.max(0, ...pricesOf(serving).map((price) => reserveNanoUsd(price, promptTokens, output, at)))
         : 0;
     return { tokens: promptTokens + output, nanoUsd };

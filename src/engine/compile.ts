@@ -6,7 +6,6 @@ import { ZodError } from "zod";
 import { WeightedRoundRobin } from "../balancing/weighted-round-robin.ts";
 import type {
   CredentialConfig,
-  LimitsConfig,
   ModelConfig,
   ProviderConfig,
   RouteConfig,
@@ -79,9 +78,7 @@ export function* compileEngine(snapshot: Snapshot, services: CompileServices): G
 type TakeOrigin = (options: OriginOptions) => Origin;
 
 /** What an endpoint has of its provider: node and credential, whatever the target. */
-interface Address extends Omit<Endpoint, "target" | "weight" | "limited" | "countsMoney" | "quotaTimeZone"> {
-  readonly credentialLimits: LimitsConfig | undefined;
-}
+type Address = Omit<Endpoint, "target" | "weight" | "quotaTimeZone">;
 
 /** A provider with the endpoints' parts that all its targets share. */
 interface CompiledProvider {
@@ -176,13 +173,11 @@ function compileModel(
     }
     const target = compileTarget(targetConfig, provider, config, priceBook, services);
     const endpoints = byPriority.get(targetConfig.priority) ?? [];
-    for (const [index, { credentialLimits, ...address }] of provider.addresses.entries()) {
+    for (const [index, address] of provider.addresses.entries()) {
       const policyWeight = config.balance.policy === "round-robin" ? 1 : targetConfig.weight;
       // a target's share does not grow with its nodes and credentials
       const weight = policyWeight * provider.shares[index]!;
-      const limited = limitsOf(services.nameId(config.name), target, address.credentialId, credentialLimits);
-      const countsMoney = limited.some(({ limits }) => limits.monthlyNanoUsd !== undefined);
-      endpoints.push(Object.freeze({ ...address, target, weight, limited, countsMoney, quotaTimeZone }));
+      endpoints.push(Object.freeze({ ...address, target, weight, quotaTimeZone }));
     }
     byPriority.set(targetConfig.priority, endpoints);
   }
@@ -199,8 +194,12 @@ function compileModel(
     quotaTimeZone,
     maxOutputTokens: config.maxOutputTokens,
     prices: distinctPrices([...byPriority.values()].flat()),
-    hasLimitedEndpoints: [...byPriority.values()].some((group) => group.some(({ limited }) => limited.length > 0)),
+    hasLimitedEndpoints: [...byPriority.values()].flat().some(isLimited),
   });
+}
+
+function isLimited({ target, credentialLimits }: Endpoint): boolean {
+  return target.config.limits !== undefined || credentialLimits !== undefined;
 }
 
 function distinctPrices(endpoints: readonly Endpoint[]): Price[] | undefined {
@@ -208,25 +207,6 @@ function distinctPrices(endpoints: readonly Endpoint[]): Price[] | undefined {
     return undefined;
   }
   return [...new Set(endpoints.flatMap(({ target }) => target.price ?? []))];
-}
-
-/** What limits an endpoint: its target, within this user model, and its credential, whatever it is used for. */
-function limitsOf(
-  modelId: number,
-  { config, providerId, upstreamModelId }: CompiledTarget,
-  credentialId: number,
-  credentialLimits: LimitsConfig | undefined,
-): Endpoint["limited"] {
-  const limited: Endpoint["limited"][number][] = [];
-  if (config.limits !== undefined) {
-    const subject = { type: "target", first: modelId, second: providerId, third: upstreamModelId } as const;
-    limited.push({ subject, limits: config.limits });
-  }
-  if (credentialLimits !== undefined) {
-    const subject = { type: "credential", first: credentialId, second: 0, third: 0 } as const;
-    limited.push({ subject, limits: credentialLimits });
-  }
-  return limited;
 }
 
 function compileTarget(
@@ -247,6 +227,7 @@ function compileTarget(
     dialect: provider.dialect,
     filters: composeModelFilters(filters),
     timeouts: provider.config.timeouts,
+    modelId: services.nameId(model.name),
     providerId: provider.id,
     upstreamModelId: services.nameId(config.model),
     price: isOpen ? undefined : priceBook.find(provider.config, config, config.model),

@@ -13,7 +13,6 @@ import type { EventFilter, RequestFilter } from "../filters/contract.ts";
 import type { ChatAnswer, ChatRequest } from "../dialects/form.ts";
 import type { JsonObject } from "../lib/json.ts";
 import type { Price } from "../ledger/prices/price.ts";
-import type { LimitedSubject } from "../quotas/plan.ts";
 import type { Origin } from "../upstreams/origin.ts";
 import type { HostTable, PathTable } from "./match.ts";
 import type { NamedPrompts } from "./named-prompts.ts";
@@ -35,6 +34,8 @@ export interface CompiledTarget {
   readonly dialect: Dialect;
   readonly filters: ComposedModelFilters;
   readonly timeouts: TimeoutsConfig;
+  /** The user model that it is a target of. */
+  readonly modelId: number;
   readonly providerId: number;
   readonly upstreamModelId: number;
   /** What its tokens cost; undefined if nobody knows, or its upstream model has a `*`. */
@@ -53,10 +54,8 @@ export interface Endpoint extends Candidate {
   readonly basePath: string;
   /** Names and values, alternating: the same for every request to this endpoint. */
   readonly headers: readonly string[];
-  /** The limits of its target and of its credential. */
-  readonly limited: readonly Omit<LimitedSubject, "month">[];
-  /** One of them counts money, so that it serves only what has a price. */
-  readonly countsMoney: boolean;
+  /** What the file limits the credential to, whatever it is used for. */
+  readonly credentialLimits: LimitsConfig | undefined;
   /** Whose calendar months count here. */
   readonly quotaTimeZone: string;
 }

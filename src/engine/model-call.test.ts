@@ -6,6 +6,7 @@ import { WeightedRoundRobin } from "../balancing/weighted-round-robin.ts";
 import { DIALECTS } from "../dialects/builtin.ts";
 import type { DialectName } from "../dialects/form.ts";
 import { DeadlineTicker } from "../lib/timer.ts";
+import { LimitOverrides } from "../quotas/overrides/limit-overrides.ts";
 import { createTokenCorrectionMemory, TokenCorrection } from "../quotas/token-correction.ts";
 import { UpstreamFailure, type Origin, type UpstreamHandler, type UpstreamRequest } from "../upstreams/origin.ts";
 import type { CompiledModel, Endpoint } from "./engine.ts";
@@ -82,7 +83,10 @@ class Setting {
       services: {
         cooldowns: this.cooldowns,
         deadlines: this.#ticker,
-        quotas: { plans: new QuotaPlans(), correction: new TokenCorrection(createTokenCorrectionMemory()) },
+        quotas: {
+          plans: new QuotaPlans(new LimitOverrides()),
+          correction: new TokenCorrection(createTokenCorrectionMemory()),
+        },
         log: { error() {} },
       },
       entry: { model() {}, tokens() {} },

@@ -188,7 +188,7 @@ export class ModelCall implements Abortable {
     const now = Date.now();
     const isLimited = models.some(
       ({ model, name }) =>
-        model.hasLimitedEndpoints ||
+        services.quotas.plans.mayLimitEndpointsOf(model) ||
         (caller !== undefined && services.quotas.plans.find(caller, model, name, now) !== undefined),
     );
     if (!isLimited) {

@@ -20,13 +20,13 @@ const consumer = (name: string): ConsumerConfig => ({
   ],
 });
 
-test("every policy has a name, and so has every pattern that is counted by; consumers of like content share them", () => {
+test("every policy has a name, and so has every pattern; consumers of like content share them", () => {
   const names = new NameTable();
   const snapshot: Snapshot = { ...PLAIN, consumers: [consumer("one"), consumer("two")] };
   for (const name of namesOf(snapshot)) {
     names.id(name);
   }
-  assert.equal(names.find("unlimited*"), 0);
+  assert.ok(names.find("unlimited*") > 0, "it may be limited at run time");
   const policyNames = names.names.filter((name) => name.startsWith("policy:"));
   assert.equal(policyNames.length, 2, "one for the keys called prod, one for those called batch");
   assert.ok(policyNames.every((name) => !/one|two|prod|batch/.test(name)));

@@ -44,22 +44,18 @@ export function* namesOf(snapshot: Snapshot): Generator<string> {
   for (const consumer of snapshot.consumers) {
     const policyText = policyTexts(consumer);
     yield consumer.name;
-    yield* limitedPatterns(consumer.grants);
+    yield* patternsOf(consumer.grants);
     for (const key of consumer.keys) {
       yield key.name;
-      yield* limitedPatterns(key.grants ?? []);
+      yield* patternsOf(key.grants ?? []);
       yield policyText(key);
     }
   }
 }
 
-/** What a grant with limits covers is counted together, under its pattern. */
-function* limitedPatterns(grants: readonly GrantConfig[]): Generator<string> {
-  for (const { model, limits } of grants) {
-    if (limits !== undefined) {
-      yield model;
-    }
-  }
+/** What a grant covers is counted together, under its pattern; any grant may be limited at run time. */
+function patternsOf(grants: readonly GrantConfig[]): string[] {
+  return grants.map(({ model }) => model);
 }
 
 /** Looks up the words that usage entries use. */

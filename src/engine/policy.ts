@@ -14,7 +14,7 @@ const MAX_POLICIES = 200_000;
 export interface Grant {
   /** A model's name, a beginning and `*`, or `*`. */
   readonly pattern: string;
-  /** The pattern's name-table id, for what is counted; 0 if nothing is limited. */
+  /** The pattern's name-table id, for what is counted. */
   readonly patternId: number;
   readonly limits: LimitsConfig | undefined;
 }
@@ -38,7 +38,7 @@ class GrantList {
   constructor(grants: readonly GrantConfig[], patternId: (pattern: string) => number) {
     const lengths = new Set<number>();
     for (const { model, limits } of grants) {
-      const grant = Object.freeze({ pattern: model, patternId: limits === undefined ? 0 : patternId(model), limits });
+      const grant = Object.freeze({ pattern: model, patternId: patternId(model), limits });
       if (model.endsWith("*")) {
         this.#beginnings.set(model.slice(0, -1), grant);
         lengths.add(model.length - 1);
@@ -93,7 +93,7 @@ export class Policy {
   readonly #consumer: GrantList;
   readonly #key: GrantList | undefined;
 
-  /** @param patternId the name-table id of a grant's pattern; asked only for grants with limits */
+  /** @param patternId the name-table id of a grant's pattern */
   constructor(content: PolicyContent, patternId: (pattern: string) => number) {
     const { consumerGrants, keyGrants } = content;
     this.timeZone = content.timeZone;

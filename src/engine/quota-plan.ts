@@ -1,10 +1,12 @@
 /**
  * Quota plans: which buckets a caller's requests to a model count in. A plan is made when a caller first asks for a model
- * and kept for as long as caller, model and calendar month stay the same, so that admission looks nothing up.
+ * and kept for as long as caller, model, calendar month and the limits set at run time stay the same, so that admission
+ * looks nothing up.
  */
 import type { LimitsConfig } from "../config/snapshot.ts";
 import type { PlannedBucket } from "../quotas/admission.ts";
 import { countsTokens, KIND, type Subject } from "../quotas/bucket.ts";
+import type { LimitOverrides } from "../quotas/overrides/limit-overrides.ts";
 import { MonthClock } from "../quotas/months.ts";
 import { OutputEstimate } from "../quotas/output-estimate.ts";
 import { planBuckets, type LimitedSubject } from "../quotas/plan.ts";
@@ -29,14 +31,15 @@ export interface QuotaPlan {
   /** Milliseconds since the epoch: when the plan's months begin and end. */
   readonly startsAt: number;
   readonly endsAt: number;
+  /** Of the overrides that it was made with. */
+  readonly generation: number;
 }
 
 /** The buckets of one endpoint: its target's and its credential's. */
-interface EndpointPlan {
-  readonly buckets: readonly PlannedBucket[];
-  readonly startsAt: number;
-  readonly endsAt: number;
-}
+export interface EndpointPlan extends Pick<
+  QuotaPlan,
+  "buckets" | "mode" | "countsMoney" | "startsAt" | "endsAt" | "generation"
+> {}
 
 interface CallerPlans {
   readonly policy: Caller["policy"];
@@ -48,13 +51,19 @@ export class QuotaPlans {
   readonly #callers = new Map<number, Map<number, CallerPlans>>();
   #callerCount = 0;
   readonly #endpoints = new WeakMap<Endpoint, EndpointPlan>();
+  readonly #overrides: LimitOverrides;
+
+  /** @param overrides consulted whenever a plan is used */
+  constructor(overrides: LimitOverrides) {
+    this.#overrides = overrides;
+  }
 
   /**
    * The plan of a request, or undefined if nothing limits it.
    * @param asked the model's name as the client says it @param now milliseconds since the epoch
    */
   find(caller: Caller, model: CompiledModel, asked: string, now: number): QuotaPlan | undefined {
-    if (!caller.policy.isLimited && model.limits === undefined) {
+    if (!caller.policy.isLimited && model.limits === undefined && this.#overrides.isEmpty) {
       return undefined;
     }
     const plans = this.#callerPlans(caller);
@@ -64,7 +73,7 @@ export class QuotaPlans {
       plans.byModel.set(model, byName);
     }
     const known = byName.get(asked);
-    if (known !== undefined && now >= known.startsAt && now < known.endsAt) {
+    if (known !== undefined && this.#isCurrent(known, now)) {
       return known;
     }
     const plan = this.#make(caller, model, asked, now, known?.output);
@@ -74,18 +83,35 @@ export class QuotaPlans {
     return plan;
   }
 
-  /** The buckets of an endpoint's target and credential; empty if neither is limited. */
-  ofEndpoint(endpoint: Endpoint, now: number): readonly PlannedBucket[] {
-    if (endpoint.limited.length === 0) {
-      return NO_BUCKETS;
+  /** What limits an endpoint: its target, within its user model, and its credential, whatever it is used for. */
+  ofEndpoint(endpoint: Endpoint, now: number): EndpointPlan {
+    const { target, credentialId, credentialLimits, quotaTimeZone } = endpoint;
+    const { limits: targetLimits } = target.config;
+    if (targetLimits === undefined && credentialLimits === undefined && this.#overrides.isEmpty) {
+      return NOT_LIMITED;
     }
     let plan = this.#endpoints.get(endpoint);
-    if (plan === undefined || now < plan.startsAt || now >= plan.endsAt) {
-      const { month, startsAt, endsAt } = MonthClock.of(endpoint.quotaTimeZone).at(now);
-      plan = { buckets: planBuckets(endpoint.limited.map((limited) => ({ ...limited, month }))), startsAt, endsAt };
+    if (plan === undefined || !this.#isCurrent(plan, now)) {
+      const { month, startsAt, endsAt } = MonthClock.of(quotaTimeZone).at(now);
+      const { modelId: first, providerId: second, upstreamModelId: third } = target;
+      const subjects = [
+        { subject: { type: "target", first, second, third }, limits: targetLimits },
+        { subject: { type: "credential", first: credentialId, second: 0, third: 0 }, limits: credentialLimits },
+      ] as const;
+      const limited = this.#limited(subjects, month);
+      plan = { ...summaryOf(limited), startsAt, endsAt, generation: this.#overrides.generation };
       this.#endpoints.set(endpoint, plan);
     }
-    return plan.buckets;
+    return plan;
+  }
+
+  /** Endpoints of the model may be limited by themselves. */
+  mayLimitEndpointsOf(model: CompiledModel): boolean {
+    return model.hasLimitedEndpoints || !this.#overrides.isEmpty;
+  }
+
+  #isCurrent({ startsAt, endsAt, generation }: EndpointPlan, now: number): boolean {
+    return generation === this.#overrides.generation && now >= startsAt && now < endsAt;
   }
 
   #callerPlans(caller: Caller): CallerPlans {
@@ -118,42 +144,63 @@ export class QuotaPlans {
   ): QuotaPlan {
     const own = MonthClock.of(caller.policy.timeZone).at(now);
     const supply = MonthClock.of(model.quotaTimeZone).at(now);
-    const limited: LimitedSubject[] = this.#callerLimits(caller, model, asked).map(({ subject, limits }) => ({
-      subject,
-      limits,
-      month: own.month,
-    }));
-    if (model.limits !== undefined) {
-      const subject: Subject = { type: "model", first: model.nameId, second: 0, third: 0 };
-      limited.push({ subject, limits: model.limits, month: supply.month });
-    }
-    const buckets = planBuckets(limited);
-    const tokens = buckets.filter(({ kind }) => countsTokens(kind)).map(({ capacity }) => capacity);
+    const subject: Subject = { type: "model", first: model.nameId, second: 0, third: 0 };
+    const limited = [
+      ...this.#limited(this.#callerLimits(caller, model, asked), own.month),
+      ...this.#limited([{ subject, limits: model.limits }], supply.month),
+    ];
+    const summary = summaryOf(limited);
+    const tokens = summary.buckets.filter(({ kind }) => countsTokens(kind)).map(({ capacity }) => capacity);
     return {
-      buckets,
-      mode: limited.some(({ limits }) => limits.mode === "hard") ? "hard" : "soft",
+      ...summary,
       tokenCapacity: Math.min(Infinity, ...tokens),
-      countsMoney: buckets.some(({ kind }) => kind === KIND.monthlyUsd),
       output,
       startsAt: Math.max(own.startsAt, supply.startsAt),
       endsAt: Math.min(own.endsAt, supply.endsAt),
+      generation: this.#overrides.generation,
     };
   }
 
-  #callerLimits(caller: Caller, model: CompiledModel, asked: string): { subject: Subject; limits: LimitsConfig }[] {
-    const { consumerId: first, keyId, policy } = caller;
+  /** Of some subjects those that are limited, by what holds now. */
+  #limited(subjects: readonly Limitable[], month: number): LimitedSubject[] {
+    return subjects.flatMap(({ subject, limits: configured }) => {
+      const limits = this.#overrides.limitsOf(subject, configured);
+      return limits === undefined ? [] : [{ subject, limits, month }];
+    });
+  }
+
+  #callerLimits(caller: Caller, model: CompiledModel, asked: string): Limitable[] {
+    const { consumerId: first, keyId: second, policy } = caller;
     const { consumer: grant, key: keyGrant } = policy.grantsFor(asked, model.name);
-    const all: { subject: Subject; limits: LimitsConfig | undefined }[] = [
+    return [
       { subject: { type: "consumer", first, second: 0, third: 0 }, limits: policy.consumerLimits },
-      { subject: { type: "key", first, second: keyId, third: 0 }, limits: policy.keyLimits },
+      { subject: { type: "key", first, second, third: 0 }, limits: policy.keyLimits },
       { subject: { type: "grant", first, second: grant?.patternId ?? 0, third: 0 }, limits: grant?.limits },
-      {
-        subject: { type: "keyGrant", first, second: keyId, third: keyGrant?.patternId ?? 0 },
-        limits: keyGrant?.limits,
-      },
+      { subject: { type: "keyGrant", first, second, third: keyGrant?.patternId ?? 0 }, limits: keyGrant?.limits },
     ];
-    return all.flatMap(({ subject, limits }) => (limits === undefined ? [] : [{ subject, limits }]));
   }
 }
 
-const NO_BUCKETS: readonly PlannedBucket[] = [];
+/** A subject, and what the file limits it to. */
+interface Limitable {
+  readonly subject: Subject;
+  readonly limits: LimitsConfig | undefined;
+}
+
+const NOT_LIMITED: EndpointPlan = {
+  buckets: [],
+  mode: "soft",
+  countsMoney: false,
+  startsAt: -Infinity,
+  endsAt: Infinity,
+  generation: 0,
+};
+
+function summaryOf(limited: readonly LimitedSubject[]): Pick<EndpointPlan, "buckets" | "mode" | "countsMoney"> {
+  const buckets = planBuckets(limited);
+  return {
+    buckets,
+    mode: limited.some(({ limits }) => limits.mode === "hard") ? "hard" : "soft",
+    countsMoney: buckets.some(({ kind }) => kind === KIND.monthlyUsd),
+  };
+}

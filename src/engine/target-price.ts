@@ -3,7 +3,7 @@ import type { Price } from "../ledger/prices/price.ts";
 import type { CompiledTarget, Endpoint } from "./engine.ts";
 import type { ServingModel } from "./endpoint-choice.ts";
 import { upstreamModelFor } from "./models.ts";
-import type { QuotaPlan } from "./quota-plan.ts";
+import type { QuotaPlan, QuotaPlans } from "./quota-plan.ts";
 
 /** Undefined if nobody knows. */
 export function priceOf(target: CompiledTarget, { model, name }: ServingModel): Price | undefined {
@@ -13,17 +13,26 @@ export function priceOf(target: CompiledTarget, { model, name }: ServingModel): 
     : target.findPrice(upstreamModelFor(target.config.model, model, name));
 }
 
-/** Some limit counts money here, the caller's or the endpoint's own, and nobody knows what it costs. */
-export function lacksPrice(endpoint: Endpoint, serving: ServingModel, plan: QuotaPlan | undefined): boolean {
-  const countsMoney = plan?.countsMoney === true || endpoint.countsMoney;
+/** Nobody knows what the endpoint costs, and some limit counts money there: the caller's or the endpoint's own. */
+export function lacksPrice(endpoint: Endpoint, serving: ServingModel, { plan, plans, now }: MoneyLimits): boolean {
+  const countsMoney = plan?.countsMoney === true || plans.ofEndpoint(endpoint, now).countsMoney;
   return countsMoney && priceOf(endpoint.target, serving) === undefined;
 }
 
 /** No endpoint of the model may serve, for want of a price. */
-export function isNotPriced(serving: ServingModel, plan: QuotaPlan | undefined): boolean {
+export function isNotPriced(serving: ServingModel, limits: MoneyLimits): boolean {
   return serving.model.priorities.every(({ endpoints }) =>
-    endpoints.every((endpoint) => lacksPrice(endpoint, serving, plan)),
+    endpoints.every((endpoint) => lacksPrice(endpoint, serving, limits)),
   );
+}
+
+/** Where it is found whether limits count money. */
+export interface MoneyLimits {
+  /** Of the caller. */
+  readonly plan: QuotaPlan | undefined;
+  readonly plans: QuotaPlans;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
 }
 
 /** The prices of all targets, as far as they are known. */

@@ -17,7 +17,7 @@ export function learnVendorLimits(services: Services, endpoint: Endpoint, header
   if (limits === undefined) {
     return;
   }
-  const buckets = services.quotas.plans.ofEndpoint(endpoint, now);
+  const { buckets } = services.quotas.plans.ofEndpoint(endpoint, now);
   for (const [kind, remaining] of [
     [KIND.requests, limits.requests],
     [KIND.tokens, limits.tokens],

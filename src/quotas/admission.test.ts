@@ -200,6 +200,30 @@ test("under leases only what was granted is given out, and asking is the answer 
   assert.equal(admission.admit(3, [rpm], { tokens: 0, nanoUsd: 0 })?.reason, "full");
 });
 
+test("a lowered limit takes what is leased beyond it out of use at once, and leaves what runs alone", () => {
+  const { admission, clock, table } = desk();
+  table.setRegime(REGIME.leased);
+  const before = planned("requests", 600);
+  admission.admit(0, [before], { tokens: 0, nanoUsd: 0 });
+  table.setDouble(before.slot, DOUBLE.lease, 200);
+  table.setDouble(before.slot, DOUBLE.leaseEndsAt, Infinity);
+  // others have used 5 of it, this machine 2 that it has not told
+  table.setDouble(before.slot, DOUBLE.elsewhere, 5);
+  table.setDouble(before.slot, DOUBLE.exchangedAt, clock.now);
+  for (const record of [0, 1]) assert.equal(admission.admit(record, [before], { tokens: 0, nanoUsd: 0 }), undefined);
+  const lower = planned("requests", 10);
+  const outcomes = [2, 3, 4, 5].map((record) => admission.admit(record, [lower], { tokens: 0, nanoUsd: 0 })?.reason);
+  assert.deepEqual(outcomes, [undefined, undefined, undefined, "lease"]);
+  assert.equal(used(table, lower), 5);
+  const atOnce = planned("concurrency", 50);
+  admission.admit(10, [atOnce], { tokens: 0, nanoUsd: 0 });
+  table.setDouble(atOnce.slot, DOUBLE.lease, 20);
+  table.setDouble(atOnce.slot, DOUBLE.leaseEndsAt, Infinity);
+  for (const record of [10, 11, 12]) admission.admit(record, [atOnce], { tokens: 0, nanoUsd: 0 });
+  assert.equal(admission.admit(13, [planned("concurrency", 2)], { tokens: 0, nanoUsd: 0 })?.reason, "lease");
+  assert.equal(table.double(atOnce.slot, DOUBLE.lease), 3);
+});
+
 test("buckets that hold nothing make room for others; a plan that pointed at one finds its own again", () => {
   const { admission, clock, table } = desk(16);
   const plans = Array.from({ length: 16 }, (_, index) => ({

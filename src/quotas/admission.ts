@@ -339,18 +339,22 @@ export class Admission {
         return false;
       }
     }
-    this.#shape(bucket);
+    this.#shape(bucket, now);
     this.table.decay(bucket.slot, now);
     return true;
   }
 
   /** A changed limit takes effect here, without what is used being touched. */
-  #shape({ slot, limit, capacity, ratePerMs }: PlannedBucket): void {
+  #shape({ slot, limit, capacity, ratePerMs }: PlannedBucket, now: number): void {
     const { table } = this;
-    if (table.double(slot, DOUBLE.limit) !== limit || table.double(slot, DOUBLE.capacity) !== capacity) {
+    const before = table.double(slot, DOUBLE.capacity);
+    if (table.double(slot, DOUBLE.limit) !== limit || before !== capacity) {
       table.setDouble(slot, DOUBLE.limit, limit);
       table.setDouble(slot, DOUBLE.capacity, capacity);
       table.setDouble(slot, DOUBLE.ratePerMs, ratePerMs);
+      if (capacity < before) {
+        table.trimLease(slot, now);
+      }
     }
   }
 

@@ -238,6 +238,13 @@ export class BucketTable {
     return this.double(slot, DOUBLE.capacity) - elsewhere - own;
   }
 
+  /** The limit was lowered: what was leased under the old one is used only as far as the new one allows. Under the lock. */
+  trimLease(slot: number, now: number): void {
+    const taken = this.double(slot, DOUBLE.spent) + this.double(slot, DOUBLE.reserved);
+    const fits = taken + Math.max(0, this.knownFree(slot, now));
+    this.setDouble(slot, DOUBLE.lease, Math.min(this.double(slot, DOUBLE.lease), fits));
+  }
+
   /** Lets what was used decay to now, and a lease end that was not renewed. Call it under the lock. */
   decay(slot: number, now: number): void {
     const base = slot * SLOT_DOUBLES;

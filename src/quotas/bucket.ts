@@ -60,12 +60,22 @@ export const SUBJECT_PARTS: Readonly<Record<SubjectType, readonly string[]>> = {
  * percent-encoded where they hold a `/` or a `%`.
  */
 export function subjectText({ type, first, second, third }: Subject, name: (id: number) => string): string {
-  const parts = [first, second, third].slice(0, SUBJECT_PARTS[type].length).map((id) => encodePart(name(id)));
-  return `${type}:${parts.join("/")}`;
+  return namedSubjectText({ type, names: [first, second, third].slice(0, SUBJECT_PARTS[type].length).map(name) });
+}
+
+/** A subject by its names, as many as its type has parts. */
+export interface NamedSubject {
+  readonly type: SubjectType;
+  readonly names: readonly string[];
+}
+
+/** `subjectText` of a subject by its names. */
+export function namedSubjectText({ type, names }: NamedSubject): string {
+  return `${type}:${names.map(encodePart).join("/")}`;
 }
 
 /** The parts of a subject's text. @throws Error if it is none */
-export function parseSubjectText(text: string): { readonly type: SubjectType; readonly names: readonly string[] } {
+export function parseSubjectText(text: string): NamedSubject {
   const colon = text.indexOf(":");
   const type = SUBJECT_TYPES.find((known) => known === text.slice(0, colon));
   const names = text

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { budgetAlerts } from "./budget-alerts.ts";
-import type { MonthRow } from "./month-store.ts";
+import type { MonthRow } from "./machine-store.ts";
 
 const row = (used: number): MonthRow => ({
   subject: "consumer:search",

@@ -1,5 +1,5 @@
 /** Tells when a month's budget passes 80 % and 100 %: once each. */
-import type { MonthRow } from "./month-store.ts";
+import type { MonthRow } from "./machine-store.ts";
 
 /** Parts of a budget that are worth a word, in percent. */
 export const ALERT_PERCENTS = [80, 100] as const;

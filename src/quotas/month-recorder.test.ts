@@ -11,7 +11,7 @@ import { KIND, bucketKey } from "./bucket.ts";
 import { createBucketMemory, DOUBLE } from "./bucket-layout.ts";
 import { BucketTable } from "./bucket-table.ts";
 import { MonthRecorder } from "./month-recorder.ts";
-import { MonthStore, StoreError } from "./month-store.ts";
+import { MachineStore, StoreError } from "./machine-store.ts";
 import { createReservationMemory, ReservationTable } from "./reservation-table.ts";
 
 function folder(context: TestContext): string {
@@ -31,7 +31,7 @@ interface Machine {
 
 /** A process as it starts: memory is empty, the store is not. */
 function machine(
-  store: MonthStore,
+  store: MachineStore,
   names: NameTable,
   onPassed?: ConstructorParameters<typeof MonthRecorder>[3],
 ): Machine {
@@ -51,7 +51,7 @@ function machine(
 
 test("what was used in the month is there after a restart, whatever ids names have then", (context) => {
   const path = join(folder(context), "data", "sluice.db");
-  const first = new MonthStore(path);
+  const first = new MachineStore(path);
   const before = machine(first, new NameTable());
   before.recorder.load(202_611);
   before.admission.admit(0, [before.bucket], { tokens: 700, nanoUsd: 0 });
@@ -61,7 +61,7 @@ test("what was used in the month is there after a restart, whatever ids names ha
   const { machineId } = first;
   first.close();
 
-  const second = new MonthStore(path);
+  const second = new MachineStore(path);
   assert.equal(second.machineId, machineId);
   const names = new NameTable();
   names.id("something else");
@@ -78,7 +78,7 @@ test("what was used in the month is there after a restart, whatever ids names ha
 
 test("a subject that the configuration names only later gets its counter then", (context) => {
   const path = join(folder(context), "sluice.db");
-  const store = new MonthStore(path);
+  const store = new MachineStore(path);
   store.write([{ subject: "grant:search/index%2F72b", kind: "monthlyTokens", month: 202_611, used: 40 }]);
   const names = new NameTable();
   const table = new BucketTable(createBucketMemory(64), 1);
@@ -104,10 +104,10 @@ test("how many machines there are is kept: more at once, fewer only when a day h
   const hourMs = 3_600_000;
   let now = 1_764_000_000_000;
   const seen = (...counts: number[]): number => {
-    const store = new MonthStore(path);
+    const store = new MachineStore(path);
     for (const count of counts) store.sawMachines(count, now);
     store.close();
-    const again = new MonthStore(path);
+    const again = new MachineStore(path);
     const { machines } = again;
     again.close();
     return machines;
@@ -127,30 +127,30 @@ test("how many machines there are is kept: more at once, fewer only when a day h
 
 test("a second process that would count in the same file is refused, and told what to do", (context) => {
   const path = join(folder(context), "sluice.db");
-  const store = new MonthStore(path);
+  const store = new MachineStore(path);
   assert.throws(
-    () => new MonthStore(path),
+    () => new MachineStore(path),
     (error) => error instanceof StoreError && /file of its own/.test(error.message),
   );
   store.close();
-  new MonthStore(path).close();
+  new MachineStore(path).close();
 });
 
 test("a file that is no database, and a folder that may not be written, are named with their remedy", (context) => {
   const path = folder(context);
   writeFileSync(join(path, "text.db"), "this is no database, whatever its name says ".repeat(50));
-  assert.throws(() => new MonthStore(join(path, "text.db")), /damaged or no SQLite database/);
-  assert.throws(() => new MonthStore(join(path, "text.db", "sluice.db")), StoreError);
+  assert.throws(() => new MachineStore(join(path, "text.db")), /damaged or no SQLite database/);
+  assert.throws(() => new MachineStore(join(path, "text.db", "sluice.db")), StoreError);
   if (process.getuid?.() !== 0) {
     chmodSync(path, 0o500);
-    assert.throws(() => new MonthStore(join(path, "new", "sluice.db")), StoreError);
+    assert.throws(() => new MachineStore(join(path, "new", "sluice.db")), StoreError);
     chmodSync(path, 0o700);
   }
 });
 
 test("a full disk loses nothing: what could not be written is written when there is room again", (context) => {
   const path = join(folder(context), "sluice.db");
-  const store = new MonthStore(path);
+  const store = new MachineStore(path);
   const { recorder, admission, bucket } = machine(store, new NameTable());
   recorder.load(202_611);
   let full = true;
@@ -174,7 +174,7 @@ test("a full disk loses nothing: what could not be written is written when there
 });
 
 test("a clock that was ahead when the process started overwrites nothing of the month that it goes back to", (context) => {
-  const store = new MonthStore(join(folder(context), "sluice.db"));
+  const store = new MachineStore(join(folder(context), "sluice.db"));
   context.after(() => {
     store.close();
   });
@@ -199,7 +199,7 @@ test("a clock that was ahead when the process started overwrites nothing of the 
 
 test("rows that a later version wrote are left alone", (context) => {
   const path = join(folder(context), "sluice.db");
-  const store = new MonthStore(path);
+  const store = new MachineStore(path);
   const rows = ["team:search", "consumer:%E0%A4%A", "consumer", ""].map((subject) => ({
     ...{ subject, kind: "monthlyTokens" as const, month: 202_611, used: 7 },
   }));
@@ -226,10 +226,10 @@ test("absurd counters are kept as far as they can be counted, and hinder neither
   const path = join(folder(context), "sluice.db");
   const kind = "monthlyTokens";
   const row = (used: number, index: number) => ({ subject: `consumer:c${index}`, kind, month: 202_611, used }) as const;
-  const store = new MonthStore(path);
+  const store = new MachineStore(path);
   store.write([1e17, 2 ** 53 + 2, 1e300, Infinity, Number.NaN, -5, 12].map(row));
   store.close();
-  const again = new MonthStore(path);
+  const again = new MachineStore(path);
   const most = Number.MAX_SAFE_INTEGER;
   assert.deepEqual(
     again.since(0).map(({ used }) => used),
@@ -243,8 +243,8 @@ test("kill -9 in the midst of writing leaves the last commit", { timeout: 30_000
   const seen = `${path}.seen`;
   const script = `
     import { writeFileSync } from "node:fs";
-    import { MonthStore } from ${JSON.stringify(new URL("month-store.ts", import.meta.url).href)};
-    const store = new MonthStore(${JSON.stringify(path)});
+    import { MachineStore } from ${JSON.stringify(new URL("machine-store.ts", import.meta.url).href)};
+    const store = new MachineStore(${JSON.stringify(path)});
     for (let used = 1; ; used++) {
       store.write([{ subject: "consumer:a", kind: "monthlyUsd", month: 202611, used }]);
       writeFileSync(${JSON.stringify(seen)}, String(used));
@@ -256,7 +256,7 @@ test("kill -9 in the midst of writing leaves the last commit", { timeout: 30_000
   await once(child.stdout, "data");
   child.kill("SIGKILL");
   await once(child, "exit");
-  const store = new MonthStore(path);
+  const store = new MachineStore(path);
   const written = store.since(0)[0]!.used;
   assert.ok(written >= Number(readFileSync(seen, "utf8") || "0"), `${written} of ${readFileSync(seen, "utf8")}`);
   store.close();
@@ -265,7 +265,7 @@ test("kill -9 in the midst of writing leaves the last commit", { timeout: 30_000
 test("a budget that passes its parts is told of once, also over a restart, and also while the store fails", (context) => {
   const path = join(folder(context), "sluice.db");
   const told: string[] = [];
-  const start = (store: MonthStore): Machine => {
+  const start = (store: MachineStore): Machine => {
     const made = machine(store, new NameTable(), (alerts) => {
       told.push(...alerts.map(({ subject, percent, used }) => `${subject} ${percent} ${used}`));
     });
@@ -276,7 +276,7 @@ test("a budget that passes its parts is told of once, also over a restart, and a
     assert.equal(admission.admit(0, [bucket], { tokens: 0, nanoUsd: 0 }), undefined);
     admission.settle(0, { tokens, nanoUsd: 0 });
   };
-  const first = new MonthStore(path);
+  const first = new MachineStore(path);
   const before = start(first);
   use(before, 799);
   before.recorder.flush();
@@ -293,7 +293,7 @@ test("a budget that passes its parts is told of once, also over a restart, and a
   before.recorder.flush();
   first.close();
 
-  const second = new MonthStore(path);
+  const second = new MachineStore(path);
   context.after(() => {
     second.close();
   });

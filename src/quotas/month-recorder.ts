@@ -6,7 +6,7 @@ import { isMonthly, KIND, parseSubjectText, subjectText, type Subject, bucketKey
 import { DOUBLE, REGIME, WORD } from "./bucket-layout.ts";
 import type { BucketTable } from "./bucket-table.ts";
 import { type BudgetAlert, budgetAlerts } from "./budget-alerts.ts";
-import type { MonthRow, MonthStore } from "./month-store.ts";
+import type { MachineStore, MonthRow } from "./machine-store.ts";
 
 /** Names of the configuration, by id and back. */
 export interface Names {
@@ -20,7 +20,7 @@ const KINDS = { monthlyTokens: KIND.monthlyTokens, monthlyUsd: KIND.monthlyUsd }
 /** One store, and the buckets that it is the memory of. */
 export class MonthRecorder {
   readonly #table: BucketTable;
-  readonly #store: MonthStore;
+  readonly #store: MachineStore;
   readonly #names: Names;
   readonly #onPassed: (alerts: readonly BudgetAlert[]) => void;
   /** Rows of the store whose subject the configuration does not name now. */
@@ -31,7 +31,7 @@ export class MonthRecorder {
   /** @param onPassed told of budgets that passed 80 % or 100 % */
   constructor(
     table: BucketTable,
-    store: MonthStore,
+    store: MachineStore,
     names: Names,
     onPassed: (alerts: readonly BudgetAlert[]) => void = () => {},
   ) {

@@ -13,6 +13,8 @@ export interface ConfiguredLimit extends Subject {
   readonly limits: LimitsConfig;
   /** IANA name. */
   readonly timeZone: string;
+  /** These limits were set at run time, and hold instead of the file's. */
+  readonly isOverridden?: boolean;
 }
 
 /** Which subjects a page is of: those to which all that is given applies. */
@@ -67,6 +69,8 @@ export interface SubjectUsage {
   readonly upstreamModel?: string;
   readonly credential?: string;
   readonly mode: LimitsConfig["mode"];
+  /** The limits were set at run time, and hold instead of the file's. */
+  readonly overridden?: true;
   readonly limits: readonly LimitUsage[];
 }
 
@@ -215,6 +219,7 @@ export class UsageReport {
       type: subject.type,
       ...(Object.fromEntries(names) as Partial<Record<string, string>>),
       mode: subject.limits.mode,
+      ...(subject.isOverridden && { overridden: true }),
       limits: buckets.map((bucket, index) => {
         const { used, reserved } = levels[index]!;
         return limitUsage(bucket, used, reserved, () => this.#monthUsage(clock, month, subject.timeZone, now));

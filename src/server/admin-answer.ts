@@ -4,6 +4,8 @@ export interface AdminAnswer {
   readonly status: number;
   /** JSON. */
   readonly body: string;
+  /** Of 405: the methods that there are. */
+  readonly allow?: string;
 }
 
 /** An answer that may be long: 200, with JSON in pieces, each made when the one before is on its way. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { answerUsage, isUsagePath } from "./admin-usage.ts";
 import type { UsageAnswer, UsageQuestion } from "./messages.ts";
-import { UsageUnavailable } from "./usage-desk.ts";
+import { LoaderUnavailable } from "./loader-desk.ts";
 
 async function questionOf(target: string): Promise<UsageQuestion | string> {
   let asked: UsageQuestion | undefined;
@@ -79,7 +79,7 @@ test("answers: a page as it is, and errors that say what to do", async () => {
   assert.deepEqual([status, code], [404, "consumer_not_found"]);
   assert.match(message, /no consumer "b\\"".*GET \/admin\/v1\/usage names/);
   assert.deepEqual(await errorOf({ outcome: "invalid_request", message: "no" }), [400, "invalid_request", "no"]);
-  const busy = await answerUsage("/admin/v1/usage", () => Promise.reject(new UsageUnavailable("later")));
+  const busy = await answerUsage("/admin/v1/usage", () => Promise.reject(new LoaderUnavailable("later")));
   assert.equal(busy.status, 503);
   assert.match(busy.body, /"usage_unavailable","message":"later"/);
   await assert.rejects(errorOf({ outcome: "failed", message: "a defect" }), /a defect/);

@@ -2,7 +2,7 @@
 import { parseSubjectText, SUBJECT_TYPES, type SubjectType } from "../quotas/bucket.ts";
 import { type AdminAnswer, problem } from "./admin-answer.ts";
 import type { UsageAnswer, UsageQuestion } from "./messages.ts";
-import { UsageUnavailable } from "./usage-desk.ts";
+import { LoaderUnavailable } from "./loader-desk.ts";
 
 const ALL = "/admin/v1/usage";
 const ONE_CONSUMER = /^\/admin\/v1\/consumers\/([^/]+)\/usage$/;
@@ -22,7 +22,7 @@ export function isUsagePath(path: string): boolean {
 /**
  * Answers a question about usage.
  * @param target path and query as they came; `isUsagePath` holds for the path
- * @param ask rejects with UsageUnavailable
+ * @param ask rejects with LoaderUnavailable
  */
 export async function answerUsage(
   target: string,
@@ -49,7 +49,7 @@ export async function answerUsage(
     if (error instanceof QuestionError) {
       return problem(400, "invalid_request", error.message);
     }
-    if (error instanceof UsageUnavailable) {
+    if (error instanceof LoaderUnavailable) {
       return problem(503, "usage_unavailable", error.message);
     }
     throw error;

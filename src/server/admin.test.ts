@@ -6,6 +6,9 @@ import type { TestContext } from "node:test";
 import { AdminServer } from "./admin.ts";
 import type { AdminServices } from "./admin.ts";
 
+const notAsked = (): Promise<never> => Promise.reject(new Error("not asked"));
+const NO_LIMITS = { all: notAsked, one: notAsked, change: notAsked };
+
 async function start(context: TestContext, services: Partial<AdminServices> = {}) {
   const server = new AdminServer({
     isReady: () => undefined,
@@ -13,6 +16,8 @@ async function start(context: TestContext, services: Partial<AdminServices> = {}
     metricsContentType: "text/plain; version=0.0.4; charset=utf-8",
     usage: () => Promise.resolve({ outcome: "consumer_not_found" }),
     prompts: () => Promise.reject(new Error("not asked")),
+    limits: NO_LIMITS,
+    tokens: () => [],
     onError: assert.ifError,
     ...services,
   });
@@ -145,6 +150,8 @@ test("a port in use is an error that says so", async (context) => {
     metricsContentType: "",
     usage: () => Promise.reject(new Error("not asked")),
     prompts: () => Promise.reject(new Error("not asked")),
+    limits: NO_LIMITS,
+    tokens: () => [],
     onError: () => {},
   });
   await assert.rejects(second.listen({ host: "127.0.0.1", port }), { code: "EADDRINUSE" });

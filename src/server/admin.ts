@@ -1,8 +1,11 @@
 import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { setImmediate } from "node:timers/promises";
+import type { AdminTokenConfig } from "../config/snapshot.ts";
 import type { PromptCatalogue } from "../engine/prompt-catalogue.ts";
 import { type AdminAnswer, jsonAnswer, type LongAnswer, problem } from "./admin-answer.ts";
+import { accessOf } from "./admin-guard.ts";
+import { type AdminLimits, answerLimits, isLimitsPath, limitsMethods } from "./admin-limits.ts";
 import { answerPrompts, isPromptPath } from "./admin-prompts.ts";
 import { answerUsage, isUsagePath } from "./admin-usage.ts";
 import type { UsageAnswer, UsageQuestion } from "./messages.ts";
@@ -15,11 +18,15 @@ export interface AdminServices {
   renderMetrics(): Iterable<string>;
   /** What `content-type` says of that text. */
   readonly metricsContentType: string;
-  /** What is used of what is limited. Rejects with UsageUnavailable while nobody can tell. */
+  /** What is used of what is limited. Rejects with LoaderUnavailable while nobody can tell. */
   usage(question: UsageQuestion): Promise<UsageAnswer>;
   /** The prompts of the configuration in use. */
   prompts(): Promise<PromptCatalogue>;
-  /** Told of what `renderMetrics`, `usage` and `prompts` threw. */
+  /** Limits that are set at run time. */
+  readonly limits: AdminLimits;
+  /** Whose tokens open `/admin/v1`, as the configuration has them now; none: it is open, but for changes from elsewhere. */
+  tokens(): readonly AdminTokenConfig[];
+  /** Told of what `renderMetrics`, `usage`, `prompts` and `limits` threw. */
   onError(error: unknown): void;
 }
 
@@ -36,10 +43,11 @@ const MAX_CONNECTIONS = 256;
 /** Milliseconds for which a long answer may hold the main thread at a time. */
 const SLICE_MS = 4;
 
-/** The admin port: GET /healthz (the process lives), /readyz (it takes requests), /metrics, usage, and prompts. */
+/** The admin port: /healthz (the process lives), /readyz (it takes requests), /metrics, usage, limits, and prompts. */
 export class AdminServer {
   readonly #services: AdminServices;
   readonly #server: Server;
+  #boundTo = "";
 
   constructor(services: AdminServices) {
     this.#services = services;
@@ -65,7 +73,9 @@ export class AdminServer {
     this.#server.listen(address.port, address.host, () => {
       this.#server.off("error", reject);
       const bound = this.#server.address();
-      resolve({ host: address.host, port: typeof bound === "object" && bound !== null ? bound.port : address.port });
+      const isAddress = typeof bound === "object" && bound !== null;
+      this.#boundTo = isAddress ? bound.address : "";
+      resolve({ host: address.host, port: isAddress ? bound.port : address.port });
     });
     return promise;
   }
@@ -79,10 +89,15 @@ export class AdminServer {
   }
 
   #handle(request: IncomingMessage, response: ServerResponse): void {
-    request.resume();
     const target = request.url ?? "";
     const path = target.split("?", 1)[0] ?? "";
-    const refusal = refuse(request.method ?? "", path);
+    const access = accessOf(request, path, this.#services.tokens(), this.#boundTo);
+    const refusal = access.refusal ?? refuse(request.method ?? "", path);
+    if (refusal === undefined && isLimitsPath(path)) {
+      void this.#send(request, response, answerLimits(request, path, access.by, this.#services.limits));
+      return;
+    }
+    request.resume();
     if (refusal !== undefined) sendJson(response, refusal);
     else if (path === "/healthz") sendJson(response, jsonAnswer(200, { status: "ok" }));
     else if (path === "/readyz") sendJson(response, this.#readiness());
@@ -119,6 +134,9 @@ export class AdminServer {
       if ("body" in result) sendJson(response, result);
       else await this.#sendPieces(request, response, "application/json", result.pieces);
     } catch (error) {
+      if (response.destroyed) {
+        return; // the client left before all of its request was there
+      }
       this.#services.onError(error);
       sendJson(response, problem(500, "internal_error", "The report failed; the process log says why."));
     }
@@ -144,17 +162,21 @@ export class AdminServer {
 
 /** What is wrong with path or method. */
 function refuse(method: string, path: string): AdminAnswer | undefined {
-  if (path !== "/healthz" && path !== "/readyz" && path !== "/metrics" && !isUsagePath(path) && !isPromptPath(path)) {
+  const isLimits = isLimitsPath(path);
+  if (!OPEN_PATHS.has(path) && !isLimits && !isUsagePath(path) && !isPromptPath(path)) {
     return problem(
       404,
       "route_not_found",
-      "The admin port answers /healthz, /readyz, /metrics, /admin/v1/usage, /admin/v1/consumers/{name}/usage, /admin/v1/templates, /admin/v1/templates/{name} and /admin/v1/templates/{name}/openapi.json.",
+      "The admin port answers /healthz, /readyz, /metrics, /admin/v1/usage, /admin/v1/consumers/{name}/usage, /admin/v1/limits, /admin/v1/limits/{kind}/{name}, /admin/v1/templates, /admin/v1/templates/{name} and /admin/v1/templates/{name}/openapi.json.",
     );
   }
-  return method === "GET" || method === "HEAD"
+  const allow = isLimits ? limitsMethods(path) : "GET, HEAD";
+  return allow.split(", ").includes(method)
     ? undefined
-    : problem(405, "method_not_allowed", `Use GET ${path.slice(0, 200)}.`);
+    : { ...problem(405, "method_not_allowed", `Use ${allow} with ${path.slice(0, 200)}.`), allow };
 }
+
+const OPEN_PATHS: ReadonlySet<string> = new Set(["/healthz", "/readyz", "/metrics"]);
 
 function sendJson(response: ServerResponse, answer: AdminAnswer): void {
   const text = `${answer.body}\n`;
@@ -162,7 +184,10 @@ function sendJson(response: ServerResponse, answer: AdminAnswer): void {
     "content-type": "application/json",
     "content-length": Buffer.byteLength(text),
     "cache-control": "no-store",
-    ...(answer.status === 405 ? { allow: "GET, HEAD" } : {}),
+    ...(answer.allow === undefined ? {} : { allow: answer.allow }),
+    ...(answer.status === 401 ? { "www-authenticate": "Bearer" } : {}),
+    // what is left of the body is not read
+    ...(answer.status === 413 ? { connection: "close" } : {}),
   });
   response.end(text);
 }

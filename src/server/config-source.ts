@@ -78,7 +78,7 @@ function override(snapshot: Snapshot, start: LoaderStart): Snapshot {
   const { server } = snapshot;
   return {
     ...snapshot,
-    admin: start.adminListen ?? snapshot.admin,
+    admin: { ...snapshot.admin, listen: start.adminListen ?? snapshot.admin.listen },
     server: { ...server, listen: start.listen ?? server.listen, workers: start.workers ?? server.workers },
   };
 }

@@ -1,11 +1,14 @@
-/** Entry of the thread that keeps monthly counters in the embedded store: what blocks on the disk blocks nobody else. */
+/**
+ * Entry of the thread that keeps monthly counters, and limits that were set at run time, in the embedded store: what
+ * blocks on the disk blocks nobody else.
+ */
 import { parentPort, workerData } from "node:worker_threads";
 import { NameTable } from "../lib/name-table.ts";
 import { BucketTable } from "../quotas/bucket-table.ts";
 import { MonthRecorder } from "../quotas/month-recorder.ts";
 import { oldestMonthInUse } from "../quotas/months.ts";
-import { MonthStore } from "../quotas/month-store.ts";
-import type { CounterStart, FromCounter, ToCounter } from "./messages.ts";
+import { MachineStore } from "../quotas/machine-store.ts";
+import type { CounterStart, FromCounter, OverrideWrite, ToCounter } from "./messages.ts";
 import { STORE_OWNER } from "./quota-memory.ts";
 
 /** What was settled and not yet written when the process is killed is at most so old. */
@@ -19,7 +22,7 @@ const post = (message: FromCounter): void => {
 
 const names = new NameTable();
 names.append(start.names);
-const store = new MonthStore(start.path);
+const store = new MachineStore(start.path);
 const recorder = new MonthRecorder(new BucketTable(start.buckets, STORE_OWNER), store, names, (alerts) => {
   post({ kind: "passed", alerts });
 });
@@ -37,7 +40,7 @@ function flush(): void {
     // said once; what could not be written is tried again with the next flush
     if (!failing) {
       failing = true;
-      post({ kind: "writeFailed", message: error instanceof Error ? error.message : String(error) });
+      post({ kind: "writeFailed", message: messageOf(error) });
     }
   }
 }
@@ -48,6 +51,20 @@ function sawMachines(count: number): void {
   } catch {
     // a store that fails is told of by the counters; the next word of the machines tries again
   }
+}
+
+/** @returns why it could not be written */
+function writeOverrides({ entries, forgotten }: OverrideWrite): string | undefined {
+  try {
+    store.writeOverrides(entries, forgotten);
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 const timer = setInterval(flush, FLUSH_MS);
@@ -61,6 +78,9 @@ port.on("message", (message: ToCounter) => {
     case "machines":
       sawMachines(message.count);
       return;
+    case "overrides":
+      post({ kind: "overrides", id: message.id, problem: writeOverrides(message) });
+      return;
     case "stop":
       clearInterval(timer);
       flush();
@@ -68,4 +88,8 @@ port.on("message", (message: ToCounter) => {
       port.close();
   }
 });
-post({ kind: "ready", known: { machineId: store.machineId, machines: store.machines } });
+post({
+  kind: "ready",
+  known: { machineId: store.machineId, machines: store.machines },
+  overrides: store.overrides(),
+});

@@ -10,11 +10,12 @@ import type { PromptCatalogue } from "../engine/prompt-catalogue.ts";
 import type { NameTable } from "../lib/name-table.ts";
 import type { ProcessLog } from "../observability/log.ts";
 import type { DirectoryHandle } from "../directory/table.ts";
-import type { UsageCollector } from "../ledger/usage-collector.ts";
-import type { MetricSource } from "../observability/prometheus.ts";
 import type { BudgetAlert } from "../quotas/budget-alerts.ts";
-import { CounterHandle } from "./counter-handle.ts";
+import type { LimitOverride } from "../quotas/overrides/override.ts";
 import { requireFreePort } from "./free-port.ts";
+import type { GatewayObserver } from "./gateway-observer.ts";
+import { LimitsDesk } from "./limits-desk.ts";
+import { LoaderDesk } from "./loader-desk.ts";
 import type {
   FromLoader,
   KnownMachines,
@@ -23,31 +24,17 @@ import type {
   ProcessSettings,
   SharedSnapshot,
 } from "./messages.ts";
-import type { ToLoader, UsageAnswer, UsageQuestion } from "./messages.ts";
+import type { LimitsAnswer, LimitsQuestion, OverrideWrite, ToLoader, UsageAnswer, UsageQuestion } from "./messages.ts";
+import { OverrideBroadcast } from "./override-broadcast.ts";
 import { PromptDesk } from "./prompt-desk.ts";
 import { QuotaAlerts } from "./quota-alerts.ts";
 import { QuotaMemory } from "./quota-memory.ts";
 import { quotaMetrics } from "./quota-metrics.ts";
 import { restartNeeded } from "./restart-needed.ts";
 import { SharedLimits } from "./shared-limits.ts";
-import { UsageDesk } from "./usage-desk.ts";
+import { StoreKeeper } from "./store-keeper.ts";
+import { threadUrl } from "./thread-url.ts";
 import { WorkerHandle } from "./worker-handle.ts";
-
-/** What the gateway tells those who observe it. */
-export interface GatewayObserver {
-  readonly names: NameTable;
-  /** Reads the workers' usage tables. */
-  readonly collector: UsageCollector;
-  loaded(message: Extract<FromLoader, { kind: "loaded" }>): void;
-  loadFailed(message: string): void;
-  swapped(durationMs: number, longestSliceMs: number): void;
-  workerDelay(index: number, maxMs: number): void;
-  workerLost(lostRequests: number): void;
-  /** Limits are shared with other machines. */
-  sharing(limits: SharedLimits): void;
-  /** Has the source computed at each scrape. */
-  addMetrics(source: MetricSource): void;
-}
 
 const FIRST_RESTART_MS = 10;
 const LONGEST_RESTART_MS = 5_000;
@@ -62,11 +49,17 @@ export class Gateway {
   readonly #cooldowns = createCooldownsMemory();
   readonly #quotas = new QuotaMemory();
   readonly #alerts: QuotaAlerts;
-  readonly #usage = new UsageDesk((message) => {
-    this.#toLoader(message);
+  readonly #usage = new LoaderDesk<UsageQuestion, UsageAnswer>((id, question) => {
+    this.#toLoader({ kind: "usage", id, question });
+  });
+  readonly #limitsLoader = new LoaderDesk<LimitsQuestion, LimitsAnswer>((id, question) => {
+    this.#toLoader({ kind: "limits", id, question });
   });
   readonly #prompts = new PromptDesk();
-  #counters: CounterHandle | undefined;
+  readonly #store: StoreKeeper;
+  /** Limits that are set at run time. */
+  readonly limits: LimitsDesk;
+  readonly #overrides: OverrideBroadcast;
   #shared: SharedLimits | undefined;
   readonly #workers: WorkerHandle[] = [];
   #loader: Worker | undefined;
@@ -83,8 +76,24 @@ export class Gateway {
     this.#observer = observer;
     this.#names = observer.names;
     this.#alerts = new QuotaAlerts(log);
+    this.#store = new StoreKeeper({
+      url: threadUrl("counter-thread"),
+      buckets: this.#quotas.buckets,
+      names: () => this.#names.since(0),
+      log,
+      onPassed: (alerts) => void this.#tell(alerts),
+      onLost: () => this.#quotas.recoverStore(),
+    });
+    this.#overrides = new OverrideBroadcast(this.#workers, log);
+    this.limits = new LimitsDesk({
+      ask: (question) => this.#limitsLoader.ask(question),
+      putIntoForce: (write) => this.#putIntoForce(write),
+      store: (write) => this.#store.writeOverrides(this.#settings!.store, write),
+      log,
+    });
     observer.addMetrics(this.#alerts.source);
-    observer.addMetrics(quotaMetrics(this.#quotas.table, this.#names, () => this.#counters?.failing === true));
+    observer.addMetrics(quotaMetrics(this.#quotas.table, this.#names, () => this.#store.failing));
+    observer.addMetrics(() => [this.#overrides.metric(this.limits.unshared)]);
   }
 
   get settings(): ProcessSettings | undefined {
@@ -114,7 +123,7 @@ export class Gateway {
   async start(): Promise<ListenConfig> {
     const first = await this.#startLoader();
     this.#take(first);
-    await this.#share(first.settings, await this.#knownMachines(first.settings));
+    await this.#share(first.settings, await this.#store.knownMachines(first.settings));
     const { server } = first.settings;
     const reusePort = process.platform === "linux";
     const count = reusePort ? server.workers || availableParallelism() : 1;
@@ -130,7 +139,7 @@ export class Gateway {
     return this.#listen;
   }
 
-  /** What is used of what is limited. @throws UsageUnavailable */
+  /** What is used of what is limited. @throws LoaderUnavailable */
   usage(question: UsageQuestion): Promise<UsageAnswer> {
     return this.#usage.ask(question);
   }
@@ -148,16 +157,17 @@ export class Gateway {
   /** Stops accepting, lets requests end for up to the drain timeout, then ends what is left. */
   async stop(timeoutMs = this.#settings?.server.drainTimeoutMs ?? 0): Promise<void> {
     this.#stopping = true;
-    this.#usage.close("the gateway is shutting down");
+    this.#closeDesks("the gateway is shutting down");
     await Promise.all(this.#workers.map((worker) => worker.drain(timeoutMs)));
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
     this.#quotas.recoverAll(this.#workers);
     for (const worker of this.#workers) {
       this.#observer.collector.retire(worker.usageReader);
     }
+    this.limits.stop();
     await this.#shared?.stop();
     this.#quotas.close();
-    await this.#counters?.stop();
+    await this.#store.stop();
     await this.#loader?.terminate();
   }
 
@@ -177,7 +187,16 @@ export class Gateway {
           this.#workers.forEach((worker) => worker.send(message));
           return;
         case "usage":
-          this.#usage.answered(message);
+          this.#usage.answered(message.id, message.answer);
+          return;
+        case "limits":
+          this.#limitsLoader.answered(message.id, message.answer);
+          return;
+        case "read":
+          void this.#tellKnown(message.store);
+          return;
+        case "inForce":
+          this.#overrides.send(message);
           return;
         case "failed":
           if (started) {
@@ -196,7 +215,7 @@ export class Gateway {
     loader.on("error", (error) => {
       this.#log.error({ err: error }, "the configuration loader failed; the running configuration stays");
       this.#quotas.recoverLoader();
-      this.#usage.close("the configuration loader has failed; restart the gateway");
+      this.#closeDesks("the configuration loader has failed; restart the gateway");
       reject(error);
     });
     return promise;
@@ -209,7 +228,7 @@ export class Gateway {
   #shareNames(message: Extract<FromLoader, { kind: "names" }>): void {
     this.#names.append(message.delta);
     const { size } = this.#names;
-    this.#counters?.shareNames(message.delta);
+    this.#store.shareNames(message.delta);
     void Promise.all(this.#workers.map((worker) => worker.shareNames(message.delta, size))).then(() => {
       this.#toLoader({ kind: "namesKnown", size });
     });
@@ -224,29 +243,9 @@ export class Gateway {
     if (waiting.length > 0) {
       this.#log.warn(`changed, but used only after a restart: ${waiting.join(", ")}`);
     }
-    this.#keepMonths(message.settings.store);
+    this.#openStore(message.settings);
     this.#shared?.setLossRule(message.settings.quotas.onAuthorityLoss);
     this.#workers.forEach((worker) => worker.send({ kind: "snapshot", snapshot: message.snapshot }));
-  }
-
-  /**
-   * What the store knows of this machine and the others; undefined where nothing needs it, or where limits are shared
-   * but no file can be had: they still are.
-   * @throws StoreError if monthly counters could not be kept
-   */
-  async #knownMachines({ limitsMonths }: ProcessSettings): Promise<KnownMachines | undefined> {
-    try {
-      return await this.#counters?.ready;
-    } catch (error) {
-      if (limitsMonths) {
-        throw error;
-      }
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#log.warn(
-        `this machine has a new name each time it starts, what it had leased then comes back late: ${reason}`,
-      );
-      return undefined;
-    }
   }
 
   /** Shares limits with other machines, if there is anything to share them by. */
@@ -257,11 +256,12 @@ export class Gateway {
     }
     const nameOf = (id: number): string => this.#names.name(id);
     const { table } = this.#quotas;
-    const onMachines = (count: number): void => this.#counters?.sawMachines(count);
+    const onMachines = (count: number): void => this.#store.sawMachines(count);
     const options = { state, gateway, onLoss: quotas.onAuthorityLoss, known, onMachines, table, nameOf };
     this.#shared = new SharedLimits(options, this.#log);
     this.#observer.sharing(this.#shared);
     await this.#shared.ready;
+    await this.limits.share({ gateway, call: this.#shared.call });
   }
 
   /** Budgets run out. Where machines share them, one of them says so. */
@@ -269,26 +269,40 @@ export class Gateway {
     this.#alerts.passed(this.#shared === undefined ? alerts : await this.#shared.claim(alerts));
   }
 
-  /** Opens the store when something is first limited by the month. */
-  #keepMonths(store: StoreConfig | undefined): void {
-    if (store === undefined || this.#counters !== undefined) {
-      return;
+  /** Opens the store when something needs it; the next change of the configuration tries again. */
+  #openStore({ store, needsStore }: ProcessSettings): void {
+    if (needsStore) {
+      this.#store.open(store).ready.catch((error: unknown) => {
+        if (this.#listen !== undefined) {
+          this.#log.error({ err: error }, "monthly counters are kept in memory only, and are lost with the process");
+        }
+      });
     }
-    const counters = new CounterHandle(
-      threadUrl("counter-thread"),
-      { buckets: this.#quotas.buckets, names: this.#names.since(0), path: store.path },
-      this.#log,
-      (alerts) => void this.#tell(alerts),
-      () => this.#quotas.recoverStore(),
-    );
-    this.#counters = counters;
-    counters.ready.catch((error: unknown) => {
-      // the next change of the configuration tries again
-      this.#counters = undefined;
-      if (this.#listen !== undefined) {
-        this.#log.error({ err: error }, "monthly counters are kept in memory only, and are lost with the process");
-      }
-    });
+  }
+
+  /** Tells the loader of limits that were set at run time, before it publishes anything. */
+  async #tellKnown(store: StoreConfig): Promise<void> {
+    let overrides: readonly LimitOverride[] = [];
+    try {
+      overrides = await this.#store.known(store);
+    } catch (error) {
+      this.#log.error({ err: error }, "limits that were set at run time, if there are any, do not hold");
+    }
+    this.limits.load(overrides);
+    this.#toLoader({ kind: "known", overrides });
+  }
+
+  async #putIntoForce(write: OverrideWrite): Promise<void> {
+    const answer = await this.#limitsLoader.ask({ ask: "take", ...write });
+    if (answer.outcome === "failed") {
+      throw new Error(answer.message);
+    }
+    await this.#overrides.taken();
+  }
+
+  #closeDesks(reason: string): void {
+    this.#usage.close(reason);
+    this.#limitsLoader.close(reason);
   }
 
   #createWorker(index: number, reusePort: boolean, predecessor?: WorkerHandle, restarts = 0): WorkerHandle {
@@ -306,6 +320,7 @@ export class Gateway {
         tokenCorrection: this.#quotas.tokenCorrection,
         directory: this.#directory!,
         snapshot: this.#snapshot!,
+        overrides: this.#overrides.all,
       },
       predecessor,
     );
@@ -380,9 +395,4 @@ export class Gateway {
         });
     }, delayMs);
   }
-}
-
-/** In development modules are `.ts`, in a release `.js`. */
-function threadUrl(name: string): URL {
-  return new URL(`./${name}${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
 }

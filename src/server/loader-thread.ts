@@ -8,13 +8,15 @@ import { DirectoryWriter } from "../directory/writer.ts";
 import type { DirectoryEntry } from "../directory/table.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import { compileEngine } from "../engine/compile.ts";
-import { limitedSubjects } from "../engine/limited-subjects.ts";
+import { ConfiguredSubjects } from "../engine/configured-subjects.ts";
 import { namesOf } from "../engine/names.ts";
 import { policyTexts } from "../engine/policy-text.ts";
 import { NameTable } from "../lib/name-table.ts";
 import { runAtOnce } from "../lib/slices.ts";
-import type { FromLoader, LoaderThreadStart, ProcessSettings, ToLoader } from "./messages.ts";
+import type { LimitOverride } from "../quotas/overrides/override.ts";
+import type { FromLoader, LimitsAnswer, LimitsQuestion, LoaderThreadStart, ToLoader } from "./messages.ts";
 import { openConfig } from "./config-source.ts";
+import { LimitAnswers } from "./limit-answers.ts";
 import { encodeSnapshot } from "./snapshot-parts.ts";
 import { UsageAnswers } from "./usage-answers.ts";
 
@@ -34,11 +36,16 @@ const directory = new DirectoryWriter({
   },
 });
 post({ kind: "directory", handle: directory.handle });
-const usage = new UsageAnswers(start.buckets, names);
 let publishedVersion: string | undefined;
 let namesPosted = 1;
 let namesKnown = 1;
 let onNamesKnown: (() => void) | undefined;
+const nameId = (name: string): number => names.find(name);
+const limits = new LimitAnswers(nameId);
+const usage = new UsageAnswers(start.buckets, names, limits.inForce);
+/** What the store knew; asked for once, before anything is published. */
+const known = Promise.withResolvers<readonly LimitOverride[]>();
+let isAsked = false;
 
 async function publish(snapshot: Snapshot, warnings: readonly string[], startedAt: number): Promise<void> {
   if (snapshot.version === publishedVersion) {
@@ -47,12 +54,19 @@ async function publish(snapshot: Snapshot, warnings: readonly string[], startedA
   for (const name of namesOf(snapshot)) {
     names.id(name);
   }
+  await takeKnown(snapshot);
   dryRun(snapshot);
   await shareNames();
   const keys = snapshot.consumers.reduce((count, consumer) => count + consumer.keys.length, 0);
   await directory.replaceAll(entriesOf(snapshot), keys);
   publishedVersion = snapshot.version;
-  usage.configure(snapshot);
+  const subjects = new ConfiguredSubjects(snapshot, nameId);
+  const hasMonths = limitsMonths(subjects);
+  post(limits.configure({ quotas: snapshot.quotas, subjects }));
+  usage.configure(
+    subjects,
+    snapshot.consumers.map(({ name }) => name),
+  );
   post({
     kind: "loaded",
     snapshot: { version: snapshot.version, parts: encodeSnapshot(snapshot) },
@@ -62,7 +76,9 @@ async function publish(snapshot: Snapshot, warnings: readonly string[], startedA
       admin: snapshot.admin,
       accessLog: snapshot.accessLog,
       quotas: snapshot.quotas,
-      ...storeOf(snapshot),
+      store: snapshot.store,
+      needsStore: hasMonths || snapshot.state !== undefined,
+      limitsMonths: hasMonths,
       state: snapshot.state,
     },
     warnings,
@@ -89,23 +105,35 @@ function dryRun(snapshot: Snapshot): void {
   requireUsableTls(snapshot);
   const unused = { send: () => ({ abort() {}, pause() {}, resume() {} }), close: () => Promise.resolve() };
   const origins = { take: () => unused, release() {} };
-  runAtOnce(compileEngine(snapshot, { nameId: (name) => names.find(name), origins }));
+  runAtOnce(compileEngine(snapshot, { nameId, origins }));
 }
 
-function storeOf(snapshot: Snapshot): Pick<ProcessSettings, "store" | "limitsMonths"> {
-  const limited = limitsMonths(snapshot);
-  const isNeeded = limited || snapshot.state !== undefined;
-  return { store: isNeeded ? snapshot.store : undefined, limitsMonths: limited };
+/** What was set before the process started holds from its first request on. */
+async function takeKnown({ store }: Snapshot): Promise<void> {
+  if (!isAsked) {
+    isAsked = true;
+    post({ kind: "read", store });
+    limits.load(await known.promise);
+  }
+}
+
+function answerLimits(question: LimitsQuestion): LimitsAnswer {
+  try {
+    if (question.ask !== "take") {
+      return limits.answer(question);
+    }
+    post(limits.take(question));
+    return { outcome: "taken" };
+  } catch (error) {
+    return { outcome: "failed", message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+  }
 }
 
 /** Something is limited by the month, so that counters must outlive the process. */
-function limitsMonths(snapshot: Snapshot): boolean {
-  for (const { limits } of limitedSubjects(snapshot, () => 0)) {
-    if (limits.monthlyTokens !== undefined || limits.monthlyNanoUsd !== undefined) {
-      return true;
-    }
-  }
-  return false;
+function limitsMonths({ limited }: ConfiguredSubjects): boolean {
+  return limited.some(
+    ({ limits: { monthlyTokens, monthlyNanoUsd } }) => monthlyTokens !== undefined || monthlyNanoUsd !== undefined,
+  );
 }
 
 /** While a certificate and its key are renewed one after the other, for a moment they do not belong together. */
@@ -163,6 +191,12 @@ port.on("message", (message: ToLoader) => {
       void usage.answer(message.question).then((answer) => {
         post({ kind: "usage", id: message.id, answer });
       });
+      return;
+    case "limits":
+      post({ kind: "limits", id: message.id, answer: answerLimits(message.question) });
+      return;
+    case "known":
+      known.resolve(message.overrides);
       return;
     case "namesKnown":
       namesKnown = message.size;

@@ -9,7 +9,7 @@ import { Metrics } from "../observability/metrics.ts";
 import type { MetricSource } from "../observability/prometheus.ts";
 import { ProcessMetrics } from "../observability/process-metrics.ts";
 import type { SecretMask } from "../observability/secret-mask.ts";
-import type { GatewayObserver } from "./gateway.ts";
+import type { GatewayObserver } from "./gateway-observer.ts";
 import type { FromLoader } from "./messages.ts";
 import { sharedLimitsMetrics, type SharedLimits } from "./shared-limits.ts";
 import { WorkerMetrics } from "./worker-metrics.ts";

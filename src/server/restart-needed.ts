@@ -3,10 +3,17 @@ import { isDeepStrictEqual } from "node:util";
 import type { ProcessSettings } from "./messages.ts";
 
 /** The settings that a process acts on only when it starts, by their names in the file. */
-function settingsOfStart({ gateway, admin, server, store, state }: ProcessSettings): Readonly<Record<string, unknown>> {
+function settingsOfStart({
+  gateway,
+  admin,
+  server,
+  store,
+  needsStore,
+  state,
+}: ProcessSettings): Readonly<Record<string, unknown>> {
   return {
     gateway,
-    "admin.listen": admin,
+    "admin.listen": admin.listen,
     "server.listen": server.listen,
     "server.workers": server.workers,
     "server.maxBufferedBytes": server.maxBufferedBytes,
@@ -16,7 +23,7 @@ function settingsOfStart({ gateway, admin, server, store, state }: ProcessSettin
     "server.keepAliveTimeout": server.keepAliveTimeoutMs,
     "server.maxConnections": server.maxConnections,
     "server.tls": server.tls === undefined ? "off" : "on",
-    "store.url": store?.path,
+    "store.url": needsStore ? store.path : undefined,
     "state.redis": state?.redis ?? "none",
     "state.timeout": state?.timeoutMs,
   };

@@ -6,9 +6,13 @@ import type { MetricSource } from "../observability/prometheus.ts";
 import type { AuthorityState } from "../quotas/authority/authority.ts";
 import { LeaseKeeper } from "../quotas/authority/lease-keeper.ts";
 import { type Claim, LEASE_MS, RedisAuthority } from "../quotas/authority/redis-authority.ts";
+import type { RedisScript } from "../quotas/authority/redis-connection.ts";
 import type { BucketTable } from "../quotas/bucket-table.ts";
 import type { BudgetAlert } from "../quotas/budget-alerts.ts";
 import type { KnownMachines } from "./messages.ts";
+
+/** No request waits for such a call, so that its answer may take longer than that about a lease. */
+const CALL_PATIENCE_MS = 1_000;
 
 type LossRule = QuotasConfig["onAuthorityLoss"];
 
@@ -69,6 +73,10 @@ export class SharedLimits {
       },
     });
   }
+
+  /** Runs a script about other things than leases. Rejects where Redis is not well, or does not answer. */
+  readonly call = (script: RedisScript, key: string, args: readonly string[]): Promise<unknown> =>
+    this.#authority!.call(script, key, args, CALL_PATIENCE_MS);
 
   /** Resolves when it is known whether the authority answers: after some 3 seconds at the latest. */
   get ready(): Promise<void> {

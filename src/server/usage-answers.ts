@@ -1,11 +1,11 @@
 /** The loader thread's side of questions about what is used. */
-import type { Snapshot } from "../config/snapshot.ts";
-import { limitedSubjects } from "../engine/limited-subjects.ts";
+import type { ConfiguredSubjects } from "../engine/configured-subjects.ts";
 import type { NameTable } from "../lib/name-table.ts";
 import { sharedNowMs } from "../lib/shared-clock.ts";
 import { BucketTable } from "../quotas/bucket-table.ts";
 import { CursorError } from "../quotas/usage-cursor.ts";
-import { UsageReport } from "../quotas/usage-report.ts";
+import type { LimitOverrides } from "../quotas/overrides/limit-overrides.ts";
+import { type ConfiguredLimit, UsageReport } from "../quotas/usage-report.ts";
 import type { UsageAnswer, UsageQuestion } from "./messages.ts";
 import { LOADER_OWNER } from "./quota-memory.ts";
 import { runInSlices } from "../lib/slices.ts";
@@ -17,23 +17,29 @@ const SLICE_MS = 4;
 export class UsageAnswers {
   readonly #names: NameTable;
   readonly #report: UsageReport;
+  readonly #overrides: LimitOverrides;
+  #subjects: ConfiguredSubjects | undefined;
+  #consumers = new Int32Array(0);
+  /** The generation of the overrides that the report goes by. */
+  #reported = -1;
 
-  constructor(buckets: SharedArrayBuffer, names: NameTable) {
+  /** @param overrides limits that were set at run time, as they are at any time */
+  constructor(buckets: SharedArrayBuffer, names: NameTable, overrides: LimitOverrides) {
     this.#names = names;
+    this.#overrides = overrides;
     const clocks = { monotonicMs: sharedNowMs, epochMs: () => Date.now() };
     this.#report = new UsageReport(new BucketTable(buckets, LOADER_OWNER), names, clocks);
   }
 
-  /** What of a snapshot has limits is kept, and the rest is not. */
-  configure(snapshot: Snapshot): void {
-    const nameId = (name: string): number => this.#names.find(name);
-    this.#report.configure(
-      Array.from(limitedSubjects(snapshot, nameId)),
-      Int32Array.from(snapshot.consumers, ({ name }) => nameId(name)),
-    );
+  /** Answers about this configuration from now on. @param consumers names of all, also of those without limits */
+  configure(subjects: ConfiguredSubjects, consumers: readonly string[]): void {
+    this.#subjects = subjects;
+    this.#consumers = Int32Array.from(consumers, (name) => this.#names.find(name));
+    this.#reported = -1;
   }
 
   async answer({ of, ...query }: UsageQuestion): Promise<UsageAnswer> {
+    this.#keepUp();
     if (of !== undefined && !this.#report.hasConsumer(of)) {
       return { outcome: "consumer_not_found" };
     }
@@ -50,4 +56,31 @@ export class UsageAnswers {
       return { outcome: "failed", message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
     }
   }
+
+  /** What is limited may be a million subjects, so it is gone through when somebody asks, not whenever a limit is set. */
+  #keepUp(): void {
+    const { generation } = this.#overrides;
+    if (this.#subjects !== undefined && this.#reported !== generation) {
+      this.#reported = generation;
+      this.#report.configure(limitedNow(this.#subjects, this.#overrides), this.#consumers);
+    }
+  }
+}
+
+/** What the file limits, in its order, by what holds now, and then what only has limits that were set at run time. */
+function limitedNow(subjects: ConfiguredSubjects, overrides: LimitOverrides): readonly ConfiguredLimit[] {
+  if (overrides.isEmpty) {
+    return subjects.limited;
+  }
+  const limited = subjects.limited.flatMap((subject) => {
+    const limits = overrides.limitsOf(subject, subject.limits);
+    return limits === undefined ? [] : [{ ...subject, limits, isOverridden: limits !== subject.limits }];
+  });
+  const others = overrides.all().flatMap(({ subject, holds }) => {
+    const found = subjects.find(subject);
+    return found === undefined || found.limits !== undefined || typeof holds === "string"
+      ? []
+      : [{ ...found, limits: holds, isOverridden: true }];
+  });
+  return [...limited, ...others];
 }

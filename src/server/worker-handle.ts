@@ -4,6 +4,7 @@ import type { ListenConfig } from "../config/snapshot.ts";
 import { createUsageBuffer, usageSlotCount } from "../ledger/usage-layout.ts";
 import { UsageReader } from "../ledger/usage-reader.ts";
 import type { NameDelta } from "../lib/name-table.ts";
+import type { OverrideChange } from "../quotas/overrides/limit-overrides.ts";
 import { createReservationMemory } from "../quotas/reservation-table.ts";
 import type { FromWorker, ToWorker, WorkerStart } from "./messages.ts";
 
@@ -87,6 +88,14 @@ export class WorkerHandle {
   async shareNames(delta: NameDelta, size: number): Promise<void> {
     this.send({ kind: "names", delta });
     await this.#answer((message) => (message.kind === "names" && message.size >= size ? true : undefined)).catch(
+      () => undefined,
+    );
+  }
+
+  /** Resolves when these limits hold in the worker, or it is dead. */
+  async override(id: number, changes: readonly OverrideChange[]): Promise<void> {
+    this.send({ kind: "overrides", id, changes });
+    await this.#answer((message) => (message.kind === "overrides" && message.id === id ? true : undefined)).catch(
       () => undefined,
     );
   }

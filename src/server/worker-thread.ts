@@ -20,6 +20,7 @@ import { DeadlineTicker } from "../lib/timer.ts";
 import { QuotaPlans } from "../engine/quota-plan.ts";
 import { Admission } from "../quotas/admission.ts";
 import { BucketTable } from "../quotas/bucket-table.ts";
+import { LimitOverrides } from "../quotas/overrides/limit-overrides.ts";
 import { ReservationTable } from "../quotas/reservation-table.ts";
 import { TokenCorrection } from "../quotas/token-correction.ts";
 import { Origins } from "../upstreams/origins.ts";
@@ -51,6 +52,8 @@ const post = (message: FromWorker): void => {
 const names = new NameTable();
 names.append(start.names);
 const policies = new Policies(names);
+const overrides = new LimitOverrides();
+overrides.take(start.overrides);
 const exchanges = new Set<Exchange>();
 const origins = new Origins();
 let lease: EngineLease | undefined;
@@ -66,7 +69,7 @@ const services: Services = {
       new ReservationTable(start.reservations),
       sharedNowMs,
     ),
-    plans: new QuotaPlans(),
+    plans: new QuotaPlans(overrides),
     correction: new TokenCorrection(start.tokenCorrection),
   },
   name: (id) => names.name(id),
@@ -186,6 +189,10 @@ port.on("message", (message: ToWorker) => {
       return;
     case "directory":
       services.directory.attach(message.handle);
+      return;
+    case "overrides":
+      overrides.take(message.changes);
+      post({ kind: "overrides", id: message.id });
       return;
     case "snapshot":
       void take(message.snapshot);

@@ -1,5 +1,6 @@
 /** `consumers`: who calls, with which keys, and what they may use. */
 import { z } from "zod";
+import { keyHash, PLAIN_KEY } from "./key-hash.ts";
 import { budgetsSchema, grantLimitKeys, limitsSchema, REFUSED_BESIDE_LIMITS, REFUSED_IN_GRANT } from "./limits.ts";
 import { modelName, name } from "./scalars.ts";
 import { section } from "./section.ts";
@@ -12,20 +13,6 @@ const grantSchema = section(
 
 const limits = limitsSchema.optional();
 const budgets = budgetsSchema.optional();
-
-const HASH_REMEDY = "`sluice keys new` makes a key and its hash.";
-
-const hash = z.string().transform((text, context) => {
-  const match = /^sha256:([0-9a-fA-F]{64})$/.exec(text);
-  if (match?.[1] !== undefined) {
-    return match[1].toLowerCase();
-  }
-  const message = text.startsWith("sk-")
-    ? "is a key in plain text; only its hash belongs here"
-    : "must be `sha256:` and 64 hexadecimal digits";
-  context.addIssue({ code: "custom", message, params: { remedy: HASH_REMEDY } });
-  return z.NEVER;
-});
 
 const TIME = "must be a time with its zone, such as 2027-06-30T00:00:00+08:00 or 2027-06-29T16:00:00Z";
 
@@ -42,12 +29,10 @@ const time = z
   })
   .meta({ title: "time" });
 
-const PLAIN_KEY = { message: "keys are not kept in plain text, only as `hash`", remedy: HASH_REMEDY };
-
 const keySchema = section(
   {
     name: name.describe("The key's name"),
-    hash: hash.describe("`sha256:` and the key's SHA-256 in hexadecimal, as `sluice keys new` prints it"),
+    hash: keyHash.describe("`sha256:` and the key's SHA-256 in hexadecimal, as `sluice keys new` prints it"),
     expiresAt: time.optional().describe("When the key ends; never if left out"),
     grants: z
       .array(grantSchema)

@@ -1,8 +1,9 @@
 /** `server`, `admin` and `accessLog`: the process itself. */
 import { z } from "zod";
 import { duration } from "./duration.ts";
+import { keyHash, PLAIN_KEY } from "./key-hash.ts";
 import { listen } from "./listen.ts";
-import { integer } from "./scalars.ts";
+import { integer, name } from "./scalars.ts";
 import { section } from "./section.ts";
 import { size } from "./size.ts";
 
@@ -38,9 +39,22 @@ export const serverSchema = section({
   tls: tlsSchema.optional().describe("Serve HTTPS"),
 });
 
-/** `admin`: health, metrics and (later) control. */
+const adminTokenSchema = section(
+  {
+    name: name.describe("Whose it is; shown in the log and with what was changed"),
+    hash: keyHash.describe("`sha256:` and the token's SHA-256 in hexadecimal, as `sluice keys new` prints it"),
+  },
+  { token: PLAIN_KEY, key: PLAIN_KEY, value: PLAIN_KEY },
+);
+
+/** `admin`: health, metrics, usage, and limits at run time. */
 export const adminSchema = section({
   listen: listen.prefault("127.0.0.1:8081").describe("Where operators connect"),
+  tokens: z
+    .array(adminTokenSchema)
+    .max(1_000)
+    .default([])
+    .describe("Who may use /admin/v1; without any, everybody may read, and whoever is on this machine may write"),
 });
 
 /** `accessLog`: one JSON line a request. */

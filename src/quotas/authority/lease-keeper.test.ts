@@ -6,6 +6,7 @@ import { Admission, type PlannedBucket } from "../admission.ts";
 import { KIND, type BucketKind, bucketKey } from "../bucket.ts";
 import { createBucketMemory, DOUBLE, REGIME } from "../bucket-layout.ts";
 import { BucketTable } from "../bucket-table.ts";
+import { admitOrWait } from "../lease-wait.ts";
 import { createReservationMemory, ReservationTable } from "../reservation-table.ts";
 import {
   AuthorityLostError,
@@ -27,6 +28,7 @@ class FakeAuthority implements Authority {
   others = 0;
   isContested = false;
   readonly requests: BucketExchange[] = [];
+  calls = 0;
   readonly forgotten: string[] = [];
   hold: Promise<void> | undefined;
   readonly onState: (state: AuthorityState) => void;
@@ -40,6 +42,7 @@ class FakeAuthority implements Authority {
 
   async exchange(requests: readonly BucketExchange[]): Promise<BucketGrant[]> {
     this.requests.push(...requests);
+    this.calls += 1;
     const sentAt = sharedNowMs();
     await this.hold;
     if (this.state.state === "degraded") throw new AuthorityLostError("timeout", "lost");
@@ -68,8 +71,8 @@ class FakeAuthority implements Authority {
 
 const lost: AuthorityState = { state: "degraded", reason: "timeout", message: "lost" };
 
-function planned(kind: BucketKind, limit: number): PlannedBucket {
-  const subject = { type: "grant", first: 1, second: 2, third: 0 } as const;
+function planned(kind: BucketKind, limit: number, consumer = 1): PlannedBucket {
+  const subject = { type: "grant", first: consumer, second: 2, third: 0 } as const;
   const isMinute = kind === "requests" || kind === "tokens";
   const key = bucketKey(subject, KIND[kind], kind.startsWith("monthly") ? 202_611 : 0);
   return { ...key, kind: KIND[kind], limit, capacity: limit, ratePerMs: isMinute ? limit / 60_000 : 0, slot: -1 };
@@ -99,14 +102,27 @@ async function desk(t: TestContext, onLoss: LossRule = "share") {
 
 const amounts = { tokens: 10, nanoUsd: 0 };
 
-/** Admits as a request does: asks for leases, waits. @returns the reason why not, or undefined */
-async function admit({ admission }: { admission: Admission }, record: number, buckets: PlannedBucket[]) {
-  for (let look = 0; ; look++) {
-    const refusal = admission.admit(record, buckets, amounts);
-    if (refusal?.reason !== "lease" || look === 100) return refusal?.reason;
-    if (look === 0) admission.askForLeases(buckets, amounts);
+/** Waits for it, some seconds at most. */
+async function until(holds: () => boolean): Promise<void> {
+  for (let look = 0; !holds(); look++) {
+    assert.ok(look < 2_500, holds.toString());
     await sleep(2);
   }
+}
+
+/** Admits as a request does. @returns the reason why not, or undefined */
+function admit({ admission }: { admission: Admission }, record: number, buckets: PlannedBucket[]) {
+  return new Promise<string | undefined>((resolve) => {
+    admitOrWait(
+      admission,
+      record,
+      () => buckets,
+      amounts,
+      (refusal) => {
+        resolve(refusal?.reason);
+      },
+    );
+  });
 }
 
 test("a request gets all leases that it lacks by one exchange, those that follow need none, and names have no spaces", async (t) => {
@@ -201,6 +217,46 @@ test("while others hold what is needed a request waits for it a little", async (
   }
 });
 
+test("requests that wait for leases of many limits share calls", async (t) => {
+  const one = await desk(t);
+  const startedAt = performance.now();
+  const decisions = Array.from({ length: 50 }, async (_, index) => {
+    await sleep(index);
+    return admit(one, index, [planned("requests", 600, index + 1)]);
+  });
+  assert.deepEqual(new Set(await Promise.all(decisions)), new Set([undefined]));
+  const { calls, requests } = one.authority;
+  assert.ok(requests.length >= 50);
+  assert.ok(calls <= 2 + (performance.now() - startedAt) / 10, `${calls} calls`);
+});
+
+test("where more wait than flows back, they are asked for ten times a second, and all that flows back is used", async (t) => {
+  const one = await desk(t);
+  one.authority.free = 0;
+  const buckets = [planned("requests", 3_000)];
+  let granted = 0;
+  const refill = setInterval(() => {
+    one.authority.free += 1;
+    granted += 1;
+  }, 20);
+  t.after(() => {
+    clearInterval(refill);
+  });
+  const startedAt = performance.now();
+  let admitted = 0;
+  const callers = Array.from({ length: 40 }, async (_, record) => {
+    while (performance.now() - startedAt < 1_500) {
+      const reason = await admit(one, record, buckets);
+      admitted += reason === undefined ? 1 : 0;
+      await sleep(1);
+    }
+  });
+  await Promise.all(callers);
+  const seconds = (performance.now() - startedAt) / 1_000;
+  assert.ok(one.authority.requests.length <= 3 + seconds * 15, `${one.authority.requests.length} exchanges`);
+  assert.ok(admitted >= granted * 0.8 && admitted <= granted, `${admitted} of ${granted}`);
+});
+
 test("a lease that is not renewed admits nothing any more", async (t) => {
   const one = await desk(t);
   const buckets = [planned("tokens", 60_000)];
@@ -235,6 +291,34 @@ for (const onLoss of ["share", "open", "closed"] as const) {
     assert.equal(told("rate"), 0, "one a millisecond decays");
   });
 }
+
+test("after a limit was lowered the authority takes the lease back before it is asked for more", async (t) => {
+  const one = await desk(t);
+  assert.equal(await admit(one, 0, [planned("requests", 60_000)]), undefined);
+  for (let record = 1; record < 40; record++) await admit(one, record, [planned("requests", 60_000)]);
+  await until(() => one.authority.requests.some(({ held }) => held > 20));
+  const before = one.authority.requests.length;
+  const lower = planned("requests", 50);
+  void admit(one, 41, [lower]);
+  await until(() => one.authority.requests.length > before);
+  const { capacity, wanted, reserved, need } = one.authority.requests[before]!;
+  assert.deepEqual([capacity, wanted, need], [50, reserved, reserved]);
+});
+
+test("a limit that is lowered while the authority answers does not bring the old lease back into use", async (t) => {
+  const one = await desk(t);
+  const gate = Promise.withResolvers<void>();
+  one.authority.hold = gate.promise;
+  const pending = admit(one, 0, [planned("tokens", 60_000)]);
+  await until(() => one.authority.requests.length > 0);
+  const lower = planned("tokens", 5);
+  assert.equal(one.admission.admit(1, [lower], amounts)?.reason, "tooLarge");
+  gate.resolve();
+  one.authority.hold = undefined;
+  await until(() => one.table.double(lower.slot, DOUBLE.exchangedAt) > 0);
+  assert.ok(one.table.double(lower.slot, DOUBLE.lease) <= 5);
+  await pending;
+});
 
 test("an end gives back all leases and tells what was used", async (t) => {
   const one = await desk(t);

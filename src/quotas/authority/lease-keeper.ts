@@ -12,6 +12,8 @@ import { LeasedBucket } from "./leased-bucket.ts";
 
 /** How often the buckets in use are looked at, in milliseconds. */
 const LOOK_MS = 50;
+/** Between calls for requests that wait, in milliseconds: what comes meanwhile shares one, of however many limits. */
+const CALL_MS = 10;
 /** So long the lock is waited for at a time; a thread that died with it is put right between two times. */
 const LOCK_MS = 5;
 /** Buckets of one exchange; also how many are looked at under the lock at once. */
@@ -51,6 +53,8 @@ export class LeaseKeeper {
   readonly #buckets = new Map<number, LeasedBucket>();
   /** Requests wait for leases of them. */
   readonly #urgent = new Set<LeasedBucket>();
+  /** When it was last called for them, by the shared clock. */
+  #calledAt = -Infinity;
   readonly #known = Promise.withResolvers<void>();
   #onLoss: LossRule;
   #isUp = false;
@@ -239,13 +243,16 @@ export class LeaseKeeper {
       if (bucket.isBusy) {
         continue; // looked at again when its exchange is over
       }
-      const waitMs = bucket.nextAt - now;
+      const waitMs = Math.max(bucket.nextAt, this.#calledAt + CALL_MS) - now;
       if (waitMs > 0) {
         nextMs = Math.min(nextMs, waitMs);
       } else {
         due.push(bucket);
         this.#urgent.delete(bucket);
       }
+    }
+    if (due.length > 0) {
+      this.#calledAt = now;
     }
     for (const batch of batches(due)) {
       void this.#exchange(batch);
@@ -343,7 +350,10 @@ export class LeaseKeeper {
         this.#urgent.add(bucket); // taken up again when its exchange is over
       } else if (bucket.isThere) {
         const { machines } = this.#authority;
-        begun.push({ bucket, request: what === "all back" ? bucket.beginLast(now) : bucket.begin(now, machines) });
+        begun.push({
+          bucket,
+          request: what === "all back" ? bucket.beginGivingBack(now) : bucket.begin(now, machines),
+        });
       }
     }
     return begun;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type LeaseSituation, planLease, stockOf } from "./lease-policy.ts";
+import { type LeaseSituation, planLease, refillMs, stockOf, type Shortfall } from "./lease-policy.ts";
 
 const busy: LeaseSituation = {
   capacity: 10_000,
@@ -60,6 +60,15 @@ test("an idle lease is given back, but not what runs", () => {
     isUrgent: false,
   });
   assert.equal(planLease({ ...busy, lease: 500, reserved: 20, isContested: true }).isUrgent, true);
+});
+
+test("an answer that lacked something is asked anew when as much has flowed back, as fast as it came before", () => {
+  const shortfall: Shortfall = { ratePerMs: 0.4, granted: 5, elapsedMs: 50, missing: 6, smallestMissing: 1 };
+  assert.equal(refillMs(shortfall), 60);
+  assert.equal(refillMs({ ...shortfall, granted: 500 }), 15, "no faster than to all machines together");
+  assert.equal(refillMs({ ...shortfall, granted: 0 }), 2.5, "after nothing, when the smallest can be served");
+  assert.equal(refillMs({ ...shortfall, granted: 0, smallestMissing: -3 }), 0);
+  assert.equal(refillMs({ ...shortfall, ratePerMs: 0 }), 0, "a month gives nothing back");
 });
 
 test("machines that all plan alike never want more stock than half of what is left", () => {

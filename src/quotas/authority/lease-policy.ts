@@ -37,6 +37,34 @@ export interface LeasePlan {
   readonly isUrgent: boolean;
 }
 
+/** An answer that left requests waiting. Amounts in the bucket's unit. */
+export interface Shortfall {
+  /** What flows back to all machines in a millisecond. */
+  readonly ratePerMs: number;
+  /** What came with the answer. */
+  readonly granted: number;
+  /** Since the exchange before it. */
+  readonly elapsedMs: number;
+  /** What the requests that still wait need, all together. */
+  readonly missing: number;
+  /** What the smallest of them needs beyond what is free; 0 or less if it is there. */
+  readonly smallestMissing: number;
+}
+
+/**
+ * Milliseconds until it is worth to ask again; 0 where nothing flows back by itself. After an answer that brought
+ * nothing: until the smallest can be served. After one that brought some: until what waits has come to this machine, if
+ * it gets on as it did; asked for earlier the same requests cost more calls.
+ */
+export function refillMs({ ratePerMs, granted, elapsedMs, missing, smallestMissing }: Shortfall): number {
+  if (ratePerMs <= 0) {
+    return 0;
+  }
+  return granted > 0
+    ? missing / Math.min(ratePerMs, granted / Math.max(1, elapsedMs))
+    : Math.max(0, smallestMissing) / ratePerMs;
+}
+
 /** Below this share of the capacity, leases hold only what is asked for at the moment. */
 const SCARCE_SHARE = 0.05;
 

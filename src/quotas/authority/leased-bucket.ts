@@ -3,7 +3,7 @@ import { BUCKET_KINDS, isMonthly, isRate, subjectText, type BucketKey } from "..
 import { DOUBLE, WORD } from "../bucket-layout.ts";
 import type { BucketTable } from "../bucket-table.ts";
 import type { BucketExchange, BucketGrant, BucketMode } from "./authority.ts";
-import { planLease, stockOf, type LeaseSituation } from "./lease-policy.ts";
+import { planLease, refillMs, stockOf, type LeaseSituation } from "./lease-policy.ts";
 
 /** What was used is told after so long, in milliseconds; so late others know of it. */
 const TELL_MS = 100;
@@ -17,12 +17,29 @@ const RECENT_MS = 2_000;
 const PACE_MS = 10;
 /** … and where there is little, within this: what is freed meanwhile is not lost. */
 const SCARCE_PACE_MS = 40;
+/** What waits for more than flows back within this asks again even so: others may have given something back. */
+const LONGEST_PACE_MS = TELL_MS;
+/** Machines that ask at the same pace would ask in the same order for ever, and the first would get most. */
+const PACE_SPREAD = 0.25;
 /** A request that others' stock could serve waits so long for them to give it back … */
 const PATIENCE_MS = 300;
 /** … and when they did not, others that come within this time do not wait for it. */
 const IMPATIENT_MS = 2_000;
 /** For so long after it was said that nothing is left, it is not asked again. */
 const SCARCE_MS = 100;
+
+/** What an exchange under way has said. */
+interface Sent {
+  readonly need: number;
+  /** Requests wait for its answer. */
+  readonly isAsked: boolean;
+  /** The lease that was left and kept. */
+  readonly held: number;
+  /** The lease that all need that run or wait. */
+  readonly asked: number;
+  /** Since the exchange before it; after a rest no more than a busy bucket's, since that tells nothing of its pace. */
+  readonly elapsedMs: number;
+}
 
 /** One bucket's dealings with the authority. Everything here is called under the buckets' lock. */
 export class LeasedBucket {
@@ -45,10 +62,12 @@ export class LeasedBucket {
   #others = 0;
   #isContested = false;
   /** Of the exchange under way. */
-  #sent: { readonly need: number; readonly isAsked: boolean } = { need: 0, isAsked: false };
-  #wasShort = false;
+  #sent: Sent = { need: 0, isAsked: false, held: 0, asked: 0, elapsedMs: 0 };
+  #paceMs = PACE_MS;
   /** What the last exchange said may not have been heard, and must be said again. */
   #isUnheard = false;
+  /** What fitted in when the last exchange began. */
+  #capacity = 0;
   #patientSince: number | undefined;
   #impatientUntil = -Infinity;
 
@@ -72,7 +91,7 @@ export class LeasedBucket {
 
   /** When it may be asked for again, in the shared clock's milliseconds. */
   get nextAt(): number {
-    return this.sentAt + (this.#isContested || this.#wasShort ? SCARCE_PACE_MS : PACE_MS);
+    return this.sentAt + this.#paceMs;
   }
 
   /** Nothing is held, owed or wanted: it can be forgotten. */
@@ -84,6 +103,9 @@ export class LeasedBucket {
   /** Measures what is used, and says whether an exchange is due that no request waits for. */
   isDue(now: number, machines: number, leaseMs: number): boolean {
     this.#measure(now);
+    if (now < this.nextAt) {
+      return false;
+    }
     const spent = this.#get(DOUBLE.spent);
     const lease = this.#get(DOUBLE.lease);
     const spare = lease - spent - this.#get(DOUBLE.reserved);
@@ -103,12 +125,16 @@ export class LeasedBucket {
   begin(now: number, machines: number): BucketExchange {
     this.#table.decay(this.slot, now);
     this.#measure(now);
+    if (this.#get(DOUBLE.capacity) < this.#capacity) {
+      // the authority knows of a lease under the old limit: it must take that back before it is asked for more
+      return this.beginGivingBack(now);
+    }
     const situation = this.#situation(this.#get(DOUBLE.lease) - this.#get(DOUBLE.spent), machines);
     return this.#tell(now, this.#wanted(situation, now), planLease(situation).need);
   }
 
-  /** The same for the last time: everything is given back but what requests still hold. */
-  beginLast(now: number): BucketExchange {
+  /** The same, but everything is given back but what requests still hold. */
+  beginGivingBack(now: number): BucketExchange {
     this.#table.decay(this.slot, now);
     const reserved = Math.ceil(this.#get(DOUBLE.reserved));
     return this.#tell(now, reserved, reserved);
@@ -125,13 +151,17 @@ export class LeasedBucket {
     table.setDouble(slot, DOUBLE.spent, this.#get(DOUBLE.spent) - spent);
     table.setDouble(slot, DOUBLE.lease, Math.min(held, wanted));
     this.#told += spent;
-    this.#sent = { need, isAsked: table.word(slot, WORD.asking) === 1 };
+    this.#sent = {
+      ...{ need, held: Math.min(held, wanted), asked: reserved + this.#get(DOUBLE.waiting) },
+      ...{ isAsked: table.word(slot, WORD.asking) === 1, elapsedMs: Math.min(now - this.sentAt, HOLD_MS) },
+    };
     table.setWord(slot, WORD.asking, 0);
     table.setDouble(slot, DOUBLE.waiting, 0);
     table.setDouble(slot, DOUBLE.smallest, 0);
     this.isBusy = true;
     this.sentAt = now;
     const [capacity, ratePerMs] = [this.#get(DOUBLE.capacity), this.#get(DOUBLE.ratePerMs)];
+    this.#capacity = capacity;
     const amounts = { spent, held, reserved, wanted, need };
     return { bucket: this.name, mode: this.#mode, capacity, ratePerMs, ...amounts, earlier };
   }
@@ -156,8 +186,11 @@ export class LeasedBucket {
     table.setDouble(slot, DOUBLE.elsewhere, grant.used + grant.others);
     table.setDouble(slot, DOUBLE.usedByAll, grant.used);
     table.setDouble(slot, DOUBLE.exchangedAt, this.sentAt);
+    if (this.#get(DOUBLE.capacity) < this.#capacity) {
+      table.trimLease(slot, now); // the limit was lowered while the answer was on its way
+    }
     const isShort = this.#sent.isAsked && grant.lease < this.#sent.need;
-    this.#wasShort = isShort;
+    this.#paceMs = this.#paceAfter(grant);
     if (!isShort) {
       this.#patientSince = undefined;
       table.setDouble(slot, DOUBLE.scarceUntil, 0);
@@ -174,6 +207,23 @@ export class LeasedBucket {
     this.#patientSince = undefined;
     table.setDouble(slot, DOUBLE.scarceUntil, now + SCARCE_MS);
     return "short";
+  }
+
+  #paceAfter({ lease, used, others, isContested }: BucketGrant): number {
+    const { need, held, asked, elapsedMs } = this.#sent;
+    const missing = asked - lease;
+    if (missing <= 0) {
+      return isContested ? SCARCE_PACE_MS : PACE_MS;
+    }
+    const refill = refillMs({
+      ratePerMs: this.#get(DOUBLE.ratePerMs),
+      granted: lease - held,
+      elapsedMs,
+      missing,
+      smallestMissing: need - (this.#get(DOUBLE.capacity) - used - others),
+    });
+    const paceMs = Math.min(LONGEST_PACE_MS, Math.max(SCARCE_PACE_MS, refill));
+    return paceMs * (1 + PACE_SPREAD * (2 * Math.random() - 1));
   }
 
   /** The exchange failed for a reason that may be over: those that asked are asked for again. */

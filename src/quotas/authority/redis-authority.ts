@@ -11,7 +11,8 @@ import { BucketCounters, bucketKeyOf, claimsKeyOf, machinesKeyOf, partitionOf, p
 import { CLAIM_SCRIPT } from "./claim-script.ts";
 import { EXCHANGE_SCRIPT } from "./exchange-script.ts";
 import { connectRedis, redisScript } from "./redis-connection.ts";
-import type { RedisConnection } from "./redis-connection.ts";
+import type { RedisConnection, RedisScript } from "./redis-connection.ts";
+import { withinMs } from "./patience.ts";
 import { describeFailure } from "./redis-failure.ts";
 
 /** How long a lease lasts that is not renewed, in milliseconds; and how long a machine counts that says nothing. */
@@ -165,6 +166,18 @@ export class RedisAuthority implements Authority {
 
   forget(bucket: string): void {
     this.#counters.forget(bucket);
+  }
+
+  /**
+   * Runs a script about other things than leases over the same connection. That it fails says nothing of leases.
+   * @throws AuthorityLostError where Redis is not well, or has not answered within `patienceMs`
+   */
+  async call(script: RedisScript, key: string, args: readonly string[], patienceMs: number): Promise<unknown> {
+    try {
+      return await withinMs(patienceMs, this.#usable().run(script, [key], args));
+    } catch (error) {
+      throw describeFailure(error);
+    }
   }
 
   async stop(): Promise<void> {
@@ -369,28 +382,4 @@ function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => {
     setTimeout(resolve, ms).unref();
   });
-}
-
-/**
- * The promise's value, if it comes in time. After a stall of our own an answer that came in time is still unread, so the
- * event loop reads its sockets once more before it is judged.
- * @throws AuthorityLostError `timeout`, or what the promise is rejected with
- */
-async function withinMs<Value>(limitMs: number, promise: Promise<Value>): Promise<Value> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    setImmediate(() => {
-      setImmediate(() => {
-        const remedy = "Look at its load and the network, or raise `state.timeout`.";
-        reject(new AuthorityLostError("timeout", `Redis: no answer within ${limitMs} ms. ${remedy}`));
-      });
-    });
-  }, limitMs);
-  promise.catch(() => undefined); // an answer that comes too late may well be an error
-  late.catch(() => undefined);
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -4,7 +4,7 @@ import type { LimitsConfig, ProviderConfig, Snapshot, TargetConfig } from "../co
 import { zeroConfig } from "../config/zero-config.ts";
 import { NameTable } from "../lib/name-table.ts";
 import { subjectText } from "../quotas/bucket.ts";
-import { limitedSubjects } from "./limited-subjects.ts";
+import { ConfiguredSubjects } from "./configured-subjects.ts";
 import { namesOf } from "./names.ts";
 
 const { snapshot: PLAIN } = zeroConfig({ keyHash: "0".repeat(64), environment: {} });
@@ -44,10 +44,12 @@ test("all that has limits, once, in the order of the file, with the calendar tha
   for (const name of namesOf(snapshot)) {
     names.id(name);
   }
-  const found = Array.from(
-    limitedSubjects(snapshot, (name) => names.find(name)),
-    (subject) => [subjectText(subject, (id) => names.name(id)), subject.limits.rpm, subject.timeZone],
-  );
+  const subjects = new ConfiguredSubjects(snapshot, (name) => names.find(name));
+  const found = Array.from(subjects.limited, (subject) => [
+    subjectText(subject, (id) => names.name(id)),
+    subject.limits.rpm,
+    subject.timeZone,
+  ]);
   assert.deepEqual(found, [
     ["consumer:search", 1, "Asia/Shanghai"],
     ["grant:search/index", 2, "Asia/Shanghai"],

@@ -1,12 +1,13 @@
 /**
- * The embedded store of monthly counters: one SQLite file of this machine alone. Blocks, so it belongs on a thread of
- * its own.
+ * The embedded store of what must outlive a restart, monthly counters and limits that were set at run time: one SQLite
+ * file of this machine alone. Blocks, so it belongs on a thread of its own.
  */
 import { randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { StatementSync } from "node:sqlite";
+import { decodeOverride, encodeOverride, type LimitOverride } from "./overrides/override.ts";
 
 /** One counter, in words that outlive a process. */
 export interface MonthRow {
@@ -25,6 +26,12 @@ interface SeenMachines {
   readonly seenAt: number;
 }
 
+interface OverrideRow {
+  readonly subject: string;
+  readonly version: number | null;
+  readonly content: string;
+}
+
 /** The file cannot be used; the message says why and what to do. */
 export class StoreError extends Error {
   override readonly name = "StoreError";
@@ -37,6 +44,9 @@ const SCHEMA = `
   ) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS machine (id TEXT NOT NULL);
   CREATE TABLE IF NOT EXISTS machines (count INTEGER NOT NULL, seen_at INTEGER NOT NULL);
+  CREATE TABLE IF NOT EXISTS limit_overrides (
+    subject TEXT PRIMARY KEY, version INTEGER, content TEXT NOT NULL
+  ) WITHOUT ROWID;
 `;
 const UPSERT = `
   INSERT INTO month_counters (subject, kind, month, used) VALUES (?, ?, ?, ?)
@@ -48,8 +58,13 @@ const FEWER_MS = 24 * 3_600_000;
 /** So often it is written that they are as many as before. */
 const AS_MANY_MS = 3_600_000;
 
-/** Counters of months, as they were when they were last written. */
-export class MonthStore {
+const UPSERT_OVERRIDE = `
+  INSERT INTO limit_overrides (subject, version, content) VALUES (?, ?, ?)
+  ON CONFLICT (subject) DO UPDATE SET version = excluded.version, content = excluded.content
+`;
+
+/** Everything as it was when it was last written. */
+export class MachineStore {
   /** A name of this machine that lasts as long as the file. */
   readonly machineId: string;
   /** Machines that shared limits lately, this one included: the most of a day. */
@@ -96,6 +111,29 @@ export class MonthStore {
         if (!Number.isNaN(used)) {
           this.#upsert.run(subject, kind, month, Math.min(Number.MAX_SAFE_INTEGER, Math.max(0, Math.round(used))));
         }
+      }
+    });
+  }
+
+  /** All limits that were set at run time, and removals that other machines may not know of. */
+  overrides(): LimitOverride[] {
+    const rows = this.#database.prepare("SELECT subject, version, content FROM limit_overrides").all();
+    return (rows as unknown as OverrideRow[]).flatMap(({ subject, version, content }) => {
+      const override = decodeOverride(content);
+      return override === undefined ? [] : [{ subject, version, ...override }];
+    });
+  }
+
+  /** Writes limits, and forgets those of some subjects, all or none. @throws StoreError; what was there before stays */
+  writeOverrides(entries: readonly LimitOverride[], forgotten: readonly string[]): void {
+    this.#writeAll("limits", () => {
+      const upsert = this.#database.prepare(UPSERT_OVERRIDE);
+      for (const entry of entries) {
+        upsert.run(entry.subject, entry.version, encodeOverride(entry));
+      }
+      const remove = this.#database.prepare("DELETE FROM limit_overrides WHERE subject = ?");
+      for (const subject of forgotten) {
+        remove.run(subject);
       }
     });
   }
