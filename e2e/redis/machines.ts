@@ -35,6 +35,8 @@ export class World {
   skewMs = 0;
   /** Used in truth, decayed. */
   used = 0;
+  /** What turned out to be less. */
+  corrected = 0;
   #client: ReturnType<typeof connect>;
   #late: string[][] = [];
   readonly #keyPrefix: string;
@@ -138,9 +140,19 @@ export class Machine {
     this.#world.used += actual;
   }
 
+  /** What was settled while a request ran turns out to be too much at its end. */
+  correct(amount: number): void {
+    const less = Math.min(amount, this.settled);
+    if (this.#world.shape.mode !== "total") return;
+    this.spent -= less;
+    this.settled -= less;
+    this.#world.used -= less;
+    this.#world.corrected += less;
+  }
+
   /** A lease that was not renewed is no longer used; what runs goes on. */
   lapse(): void {
-    if (this.#world.nowMs < this.#leaseEndsAt || this.lease === 0) return;
+    if (this.#world.nowMs < this.#leaseEndsAt || (this.lease === 0 && this.spent >= 0)) return;
     if (this.lease - this.spent > 0) this.hasLapsed = true;
     if (this.#lapsedAt !== this.#leaseEndsAt) this.ranOn += this.spent + this.reserved;
     this.#lapsedAt = this.#leaseEndsAt;

@@ -9,7 +9,8 @@ import { startGateway, testKey, until, type RunningGateway } from "../harness.ts
 import type { RedisServer } from "./redis-server.ts";
 
 export interface SeveralOptions {
-  readonly redis: RedisServer;
+  /** Without one each machine counts for itself. */
+  readonly redis?: RedisServer;
   readonly machines: number;
   /** Limits of the one grant. */
   readonly grant: JsonObject;
@@ -19,6 +20,7 @@ export interface SeveralOptions {
   readonly moreProviders?: readonly JsonObject[];
   readonly state?: JsonObject;
   readonly workers?: number;
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 export interface Answer {
@@ -47,17 +49,21 @@ export class Several {
 
   /** Starts the machine of that number, with the store that it had before, if any. */
   async start(machine: number): Promise<RunningGateway> {
-    const { workers = 1 } = this.#options;
-    const gateway = await startGateway(this.#t, { config: this.config(machine), workers });
+    const { workers = 1, environment = {} } = this.#options;
+    const gateway = await startGateway(this.#t, { config: this.config(machine), workers, environment });
     this.gateways[machine] = gateway;
     return gateway;
+  }
+
+  storePath(machine: number): string {
+    return join(this.#directory, `machine-${machine}.db`);
   }
 
   config(machine: number, grant: JsonObject = this.#options.grant): JsonObject {
     const { redis, state, more, provider, moreProviders = [] } = this.#options;
     return {
-      state: { redis: redis.url, ...state },
-      store: { url: `sqlite:${join(this.#directory, `machine-${machine}.db`)}` },
+      ...(redis !== undefined && { state: { redis: redis.url, ...state } }),
+      store: { url: `sqlite:${this.storePath(machine)}` },
       providers: [
         {
           name: "engine",
@@ -139,7 +145,8 @@ export async function storedBucket(
   for (const [field, value] of Object.entries(fields)) {
     const parts = value.split(" ").map(Number);
     if (field.startsWith("l:")) {
-      leased += parts[0]!;
+      // leases that have ended are taken out by the next exchange
+      leased += parts[1]! > Date.now() ? parts[0]! : 0;
       counted += parts[4]!;
     } else if (field.startsWith("f:")) {
       counted += parts[0]!;

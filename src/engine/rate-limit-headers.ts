@@ -4,7 +4,8 @@
  */
 import { sharedNowMs } from "../lib/shared-clock.ts";
 import { KIND } from "../quotas/bucket.ts";
-import type { BucketStatus, BucketTable } from "../quotas/bucket-table.ts";
+import { bucketStatus, type BucketStatus } from "../quotas/bucket-status.ts";
+import type { BucketTable } from "../quotas/bucket-table.ts";
 import type { QuotaPlan } from "./quota-plan.ts";
 
 /** Adds the headers of the limits that the plan has. */
@@ -16,7 +17,7 @@ export function pushRateLimits({ buckets }: QuotaPlan, table: BucketTable, head:
     if (bucket.kind > KIND.tokens || !table.isAt(bucket.slot, bucket)) {
       continue;
     }
-    const status = table.status(bucket.slot, now);
+    const status = bucketStatus(table, bucket.slot, now);
     if (bucket.kind === KIND.requests) {
       requests = tighter(requests, status);
     } else {

@@ -7,7 +7,7 @@
  * effect GCRA); what is reserved does not, so that giving an estimate back can never give back what has decayed already.
  */
 import { amountOf, type Amounts, countsTokens, isRate, KIND, type BucketKey, type BucketShape } from "./bucket.ts";
-import { DOUBLE, MAX_BUCKETS_PER_REQUEST } from "./bucket-layout.ts";
+import { DOUBLE, MAX_BUCKETS_PER_REQUEST, REGIME } from "./bucket-layout.ts";
 import type { BucketTable } from "./bucket-table.ts";
 import { Journal } from "./journal.ts";
 import { refuse, UNKNOWN_WAIT_MS } from "./refuse.ts";
@@ -392,6 +392,9 @@ export class Admission {
       table.setDouble(slot, DOUBLE.used, Math.max(0, table.double(slot, DOUBLE.used) + used));
       table.setDouble(slot, DOUBLE.total, table.double(slot, DOUBLE.total) + used);
       table.setDouble(slot, DOUBLE.spent, table.double(slot, DOUBLE.spent) + used);
+      if (table.regime !== REGIME.alone && table.double(slot, DOUBLE.kept) === 0) {
+        table.tell(slot);
+      }
     }
   }
 }

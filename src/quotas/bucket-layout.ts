@@ -107,6 +107,8 @@ export const DOUBLE = {
   usedByAll: 21,
   /** Of a month: used on all machines when it was last looked whether there is something to tell. */
   told: 22,
+  /** 1 while who grants leases looks after it, by which what is used of it is told to the others. */
+  kept: 23,
 } as const;
 
 /** Default number of buckets: 200 MiB of address space, taken only as it is used. */

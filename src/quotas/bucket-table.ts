@@ -29,18 +29,6 @@ const RECLAIM_PATIENCE_MS = 5;
 type Word = (typeof WORD)[keyof typeof WORD];
 type Double = (typeof DOUBLE)[keyof typeof DOUBLE];
 
-/** How full a bucket is. */
-export interface BucketStatus {
-  readonly limit: number;
-  readonly capacity: number;
-  readonly used: number;
-  readonly reserved: number;
-  /** Not negative. */
-  readonly remaining: number;
-  /** Milliseconds until a bucket of a minute is empty again if nothing comes; 0 for others. */
-  readonly resetMs: number;
-}
-
 /** One thread's view of all buckets. */
 export class BucketTable {
   readonly header: Int32Array;
@@ -208,26 +196,6 @@ export class BucketTable {
   }
 
   /**
-   * How full a bucket is, for people and headers: on all machines, as far as this one knows. Read without the lock, so
-   * its parts may be of slightly different moments.
-   */
-  status(slot: number, now: number): BucketStatus {
-    const limit = this.double(slot, DOUBLE.limit);
-    const capacity = this.double(slot, DOUBLE.capacity);
-    const reserved = this.double(slot, DOUBLE.reserved);
-    const rate = this.double(slot, DOUBLE.ratePerMs);
-    const isShared = this.regime === REGIME.leased;
-    const own = this.double(slot, DOUBLE.used);
-    const shared = this.double(slot, DOUBLE.elsewhere) + this.double(slot, DOUBLE.spent);
-    // a month's, before the first exchange: at least what this machine itself has used
-    const known = isShared ? Math.max(shared, rate > 0 ? 0 : own) : own;
-    const since = this.double(slot, isShared ? DOUBLE.exchangedAt : DOUBLE.stampMs);
-    const used = Math.max(0, known - Math.max(0, now - since) * rate);
-    const remaining = Math.max(0, capacity - used - reserved);
-    return { limit, capacity, used, reserved, remaining, resetMs: rate > 0 ? (used + reserved) / rate : 0 };
-  }
-
-  /**
    * What could still be had on all machines together, as far as this one knows; less than `remaining` or negative where
    * it knows of none. Call it under the lock.
    */
@@ -259,7 +227,7 @@ export class BucketTable {
     }
     if (now >= this.#doubles[base + DOUBLE.leaseEndsAt]!) {
       const bound = this.#doubles[base + DOUBLE.spent]! + this.#doubles[base + DOUBLE.reserved]!;
-      this.#doubles[base + DOUBLE.lease] = Math.min(this.#doubles[base + DOUBLE.lease]!, Math.max(0, bound));
+      this.#doubles[base + DOUBLE.lease] = Math.min(this.#doubles[base + DOUBLE.lease]!, bound);
     }
   }
 
@@ -278,6 +246,10 @@ export class BucketTable {
     this.setDouble(slot, DOUBLE.waiting, waiting);
     this.setDouble(slot, DOUBLE.smallest, smallest > 0 ? Math.min(smallest, amount) : amount);
     this.setDouble(slot, DOUBLE.needed, Math.max(this.double(slot, DOUBLE.needed), amount));
+    this.#queue(slot);
+  }
+
+  #queue(slot: number): void {
     if (this.word(slot, WORD.asking) === 0) {
       this.setWord(slot, WORD.asking, 1);
       const count = this.header[ASK_COUNT_WORD]!;
@@ -288,6 +260,11 @@ export class BucketTable {
     }
     Atomics.add(this.header, ASK_WORD, 1);
     Atomics.notify(this.header, ASK_WORD);
+  }
+
+  /** Tells who grants leases, and does not look after this bucket now, that something of it was used. Under the lock. */
+  tell(slot: number): void {
+    this.#queue(slot);
   }
 
   /** The buckets that leases were asked for since the last time, or undefined if too many to be named. Under the lock. */

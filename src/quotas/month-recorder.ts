@@ -3,7 +3,8 @@
  * running request has reserved is not written; what its checkpoints have settled is.
  */
 import { isMonthly, KIND, parseSubjectText, subjectText, type Subject, bucketKey } from "./bucket.ts";
-import { DOUBLE, REGIME, WORD } from "./bucket-layout.ts";
+import { DOUBLE, WORD } from "./bucket-layout.ts";
+import { usedByAll } from "./bucket-status.ts";
 import type { BucketTable } from "./bucket-table.ts";
 import { type BudgetAlert, budgetAlerts } from "./budget-alerts.ts";
 import type { MachineStore, MonthRow } from "./machine-store.ts";
@@ -171,11 +172,4 @@ function tryToParse(text: string): ReturnType<typeof parseSubjectText> | undefin
   } catch {
     return undefined;
   }
-}
-
-/** What was used of a month's bucket on all machines, as far as this one knows. */
-function usedByAll(table: BucketTable, slot: number): number {
-  const own = table.double(slot, DOUBLE.used);
-  const all = table.double(slot, DOUBLE.usedByAll) + table.double(slot, DOUBLE.spent);
-  return table.regime === REGIME.leased ? Math.max(own, all) : own;
 }

@@ -3,6 +3,7 @@ import type { LimitsConfig } from "../config/snapshot.ts";
 import type { PlannedBucket } from "./admission.ts";
 import { BUCKET_KINDS, isMonthly, isRate, KIND, parseSubjectText, SUBJECT_PARTS, subjectText } from "./bucket.ts";
 import type { BucketKind, Subject, SubjectType } from "./bucket.ts";
+import { bucketStatus, type BucketStatus } from "./bucket-status.ts";
 import type { BucketTable } from "./bucket-table.ts";
 import { type Month, MonthClock } from "./months.ts";
 import { planBuckets } from "./plan.ts";
@@ -221,20 +222,19 @@ export class UsageReport {
       mode: subject.limits.mode,
       ...(subject.isOverridden && { overridden: true }),
       limits: buckets.map((bucket, index) => {
-        const { used, reserved } = levels[index]!;
-        return limitUsage(bucket, used, reserved, () => this.#monthUsage(clock, month, subject.timeZone, now));
+        return limitUsage(bucket, levels[index]!, () => this.#monthUsage(clock, month, subject.timeZone, now));
       }),
     };
   }
 
   /** What the buckets hold, all at one moment. A bucket that nobody has needed yet holds nothing. */
-  #levels(buckets: readonly PlannedBucket[]): { readonly used: number; readonly reserved: number }[] {
+  #levels(buckets: readonly PlannedBucket[]): Level[] {
     const now = this.#clocks.monotonicMs();
     this.#table.lock.lock();
     try {
       return buckets.map((bucket) => {
         const slot = this.#table.find(bucket);
-        return slot < 0 ? UNUSED : this.#table.status(slot, now);
+        return slot < 0 ? UNUSED : bucketStatus(this.#table, slot, now);
       });
     } finally {
       this.#table.lock.unlock();
@@ -253,7 +253,9 @@ export class UsageReport {
 
 /** The id of no name. */
 const NO_ID = -1;
-const UNUSED = { used: 0, reserved: 0 };
+type Level = Pick<BucketStatus, "used" | "reserved" | "heldElsewhere">;
+
+const UNUSED: Level = { used: 0, reserved: 0, heldElsewhere: 0 };
 
 interface MonthUsage {
   readonly month: Month;
@@ -263,10 +265,11 @@ interface MonthUsage {
   readonly text: (epochMs: number) => string;
 }
 
-function limitUsage(bucket: PlannedBucket, used: number, reserved: number, month: () => MonthUsage): LimitUsage {
+function limitUsage(bucket: PlannedBucket, taken: Level, month: () => MonthUsage): LimitUsage {
+  const { used, reserved, heldElsewhere } = taken;
   const { kind: kindNumber, limit, capacity, ratePerMs } = bucket;
   const kind = BUCKET_KINDS[kindNumber]!;
-  const remaining = Math.max(0, capacity - used - reserved);
+  const remaining = Math.max(0, capacity - used - reserved - heldElsewhere);
   const amount = kindNumber === KIND.monthlyUsd ? dollars : thousandths;
   const level = {
     kind,

@@ -5,7 +5,8 @@ import type { MetricFamily, MetricSample, MetricSource } from "../observability/
 import { BUCKET_KINDS, isMonthly, KIND, subjectText, type SubjectType } from "../quotas/bucket.ts";
 import { oldestMonthInUse } from "../quotas/months.ts";
 import { WORD } from "../quotas/bucket-layout.ts";
-import type { BucketStatus, BucketTable } from "../quotas/bucket-table.ts";
+import { bucketStatus, type BucketStatus } from "../quotas/bucket-status.ts";
+import type { BucketTable } from "../quotas/bucket-table.ts";
 
 /** Subjects whose number is not that of a company's keys and grants. */
 const SHOWN_TYPES: ReadonlySet<SubjectType> = new Set(["consumer", "model", "target", "credential"]);
@@ -64,7 +65,7 @@ function fullest(table: BucketTable, max: number): { readonly shown: readonly Sh
       continue;
     }
     count++;
-    const status = table.status(slot, now);
+    const status = bucketStatus(table, slot, now);
     const taken = share(status);
     if (taken > least) {
       chosen.push({ slot, status, share: taken });

@@ -16,7 +16,7 @@ interface Counters {
   readonly life: number;
   /** Spent since these counters began. */
   count: number;
-  /** Of it, what the authority has surely counted. */
+  /** Of it, what the authority has surely counted: no more than `count` was since it was last heard. */
   acknowledged: number;
   /** The mark of the authority's data, 0 before the first answer. */
   birth: number;
@@ -74,9 +74,12 @@ export class BucketCounters {
     return this.#buckets.size;
   }
 
-  /** Takes over what was spent: from now on it is told until it is counted. */
+  /** Takes over what was spent: from now on it is told until it is counted. Negative: what was told turned out to be less. */
   spend(bucket: string, spent: number): void {
-    this.#of(bucket).count += spent;
+    const counters = this.#of(bucket);
+    counters.count += spent;
+    // what was settled too high is told as less: whether the authority has heard of that is not known
+    counters.acknowledged = Math.min(counters.acknowledged, counters.count);
   }
 
   /** The line that tells the script of a bucket. `request.spent` must have been taken over. @param now sharedNowMs */

@@ -121,8 +121,9 @@ local function tidy(bucket, mode, rate, changed, gone)
   for id in pairs(gone) do bucket.leases[id] = nil; changed[id] = nil end
 end
 
--- Sum of the machines' counters. What was known before the data was lost stays used, whoever counts it again.
-local function total(bucket, r, own)
+-- Sum of the machines' counters. What was known before the data was lost stays used, whoever counts it again; else
+-- counters may well be lower than they were, where what was told turned out to be less.
+local function total(bucket, r, own, wasLost)
   local lost, folded = tonumber(bucket.fields.h) or 0, bucket.folded
   local before = 0
   if own and own.life == r.life then
@@ -145,7 +146,7 @@ local function total(bucket, r, own)
     lost = math.max(0, lost - (r.earlier - mine))
   end
   for _, count in pairs(folded) do used = used + count end
-  if r.known > used + lost then lost = r.known - used end
+  if (wasLost or before < r.acknowledged) and r.known > used + lost then lost = r.known - used end
   bucket.lost = lost
   return used + lost
 end
@@ -220,7 +221,7 @@ local function exchange(key, line)
     set[#set + 1] = 't'; set[#set + 1] = text(now)
     set[#set + 1] = 'u'; set[#set + 1] = text(used)
   elseif r.mode == 't' then
-    used = total(bucket, r, own)
+    used = total(bucket, r, own, wasLost)
     if bucket.lost ~= (tonumber(fields.h) or 0) then set[#set + 1] = 'h'; set[#set + 1] = text(bucket.lost) end
     if bucket.foldedChanged then set[#set + 1] = 'f:' .. machine; set[#set + 1] = text(bucket.folded[machine]) end
   end

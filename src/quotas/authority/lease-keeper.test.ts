@@ -161,6 +161,23 @@ test("what nobody uses any more is given back and forgotten, and then nothing is
   assert.equal(one.keeper.counts.exchanges, before);
 });
 
+test("what a stream uses beyond its estimate is told while it runs, and what was settled too high is taken back at its end", async (t) => {
+  const one = await desk(t);
+  const buckets = [planned("monthlyTokens", 60_000)];
+  assert.equal(await admit(one, 0, buckets), undefined);
+  one.admission.checkpoint(0, { tokens: 10, nanoUsd: 0 });
+  const told = (): number => one.authority.requests.reduce((sum, { spent }) => sum + spent, 0);
+  await until(() => told() === 10);
+  await until(() => one.keeper.counts.buckets === 0);
+  // nothing asks for a lease, and yet it is told
+  one.admission.checkpoint(0, { tokens: 400, nanoUsd: 0 });
+  await until(() => told() === 400);
+  await until(() => one.keeper.counts.buckets === 0);
+  one.admission.settle(0, { tokens: 397, nanoUsd: 0 });
+  await until(() => told() === 397);
+  await until(() => one.keeper.counts.buckets === 0);
+});
+
 test("what could not be told at last is told when the authority is back, and only then forgotten", async (t) => {
   const one = await desk(t);
   const buckets = [planned("tokens", 60_000)];

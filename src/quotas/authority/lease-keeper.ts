@@ -198,6 +198,7 @@ export class LeaseKeeper {
   }
 
   #drop(bucket: LeasedBucket): void {
+    bucket.letGo();
     this.#buckets.delete(bucket.slot);
     this.#urgent.delete(bucket);
     this.#authority.forget(bucket.name);

@@ -82,6 +82,14 @@ export class LeasedBucket {
     this.#taken = 0;
     this.#takenAt = now;
     this.#recentAt = now - RECENT_MS;
+    table.setDouble(slot, DOUBLE.kept, 1);
+  }
+
+  /** It is forgotten: if something of it is used later, that is told anew. */
+  letGo(): void {
+    if (this.isThere) {
+      this.#table.setDouble(this.slot, DOUBLE.kept, 0);
+    }
   }
 
   /** The slot is still this bucket's. */
@@ -97,7 +105,8 @@ export class LeasedBucket {
   /** Nothing is held, owed or wanted: it can be forgotten. */
   isDone(now: number): boolean {
     const held = this.#get(DOUBLE.lease) > 0 || this.#get(DOUBLE.reserved) > 0 || this.#get(DOUBLE.waiting) > 0;
-    return !held && !this.#isUnheard && this.#get(DOUBLE.spent) <= 0 && now - this.#takenAt > IDLE_MS;
+    const spent = this.#get(DOUBLE.spent);
+    return !held && !this.#isUnheard && !isOwed(spent) && spent <= 0 && now - this.#takenAt > IDLE_MS;
   }
 
   /** Measures what is used, and says whether an exchange is due that no request waits for. */
@@ -113,7 +122,7 @@ export class LeasedBucket {
     const plan = planLease(this.#situation(lease - spent, machines));
     const isIdle = now - this.#takenAt > IDLE_MS;
     return (
-      ((spent >= 1 || this.#isUnheard) && silentMs >= TELL_MS) ||
+      ((isOwed(spent) || this.#isUnheard) && silentMs >= TELL_MS) ||
       (isIdle && (spare > 0 || spent > 0)) ||
       (spare > 0 && silentMs >= HOLD_MS) ||
       (plan.isUrgent && silentMs >= TELL_MS / 2) ||
@@ -293,6 +302,11 @@ export class LeasedBucket {
   #get(field: (typeof DOUBLE)[keyof typeof DOUBLE]): number {
     return this.#table.double(this.slot, field);
   }
+}
+
+/** It is to be told: used, or settled too high before. */
+function isOwed(spent: number): boolean {
+  return Math.abs(spent) >= 1;
 }
 
 /** What all machines call the bucket: printable, without spaces. */
