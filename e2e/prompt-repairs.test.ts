@@ -6,6 +6,7 @@ import { json } from "node:stream/consumers";
 import { test, type TestContext } from "node:test";
 import type { JsonObject } from "../src/lib/json.ts";
 import { CANNED_USAGE, cannedAnswer } from "./canned.ts";
+import { until } from "./harness.ts";
 import { startPrompts, type PromptWorld } from "./prompt-world.ts";
 
 const SCHEMA = { type: "object", required: ["stars"], properties: { stars: { type: "integer", maximum: 5 } } };
@@ -34,7 +35,7 @@ interface Scripted extends PromptWorld {
   readonly asked: JsonObject[];
 }
 
-/** A model that gives these answers in turn, a number being a status. */
+/** A model that gives these answers in turn, a number being a status, and 0 no answer at all. */
 async function start(
   t: TestContext,
   answers: (string | number)[],
@@ -46,6 +47,7 @@ async function start(
     void json(request).then((body) => {
       asked.push(body as JsonObject);
       const answer = answers.shift() ?? 500;
+      if (answer === 0) return;
       response.writeHead(typeof answer === "number" ? answer : 200, { "content-type": "application/json" });
       response.end(
         typeof answer === "number"
@@ -169,4 +171,18 @@ test("what was used before a fallback serves is charged to the model that used i
       ["other", USED],
     ],
   );
+});
+
+test("a client that leaves while the model is asked again ends that, and is charged for all that was asked", async (t) => {
+  const { post, asked, gateway } = await start(t, ["no", 0]);
+  const leaving = new AbortController();
+  const left = assert.rejects(post("/v1/often", { text: "fine" }, {}, leaving.signal));
+  await until("the second question", () => asked[1]);
+  leaving.abort();
+  await left;
+  const [entry] = await gateway.waitForEntries(1);
+  assert.deepEqual([entry!.outcome, entry!.attempts, entry!.tokensEstimated], ["aborted", 2, true]);
+  assert.equal(entry!.completionTokens, CANNED_USAGE.completion);
+  assert.ok(entry!.promptTokens > CANNED_USAGE.prompt, "the question that was not answered was read, too");
+  assert.equal(asked.length, 2);
 });

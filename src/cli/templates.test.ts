@@ -64,8 +64,8 @@ test("render: what a prompt makes of an input, by version, label or route", () =
     request: { temperature: 0, messages: [{ role: "user", content: "Sum up:\nfrom a file" }] },
   });
   for (const name of ["v1-own", "/v1/own"]) {
-    const own = JSON.parse(templates("render", name, "-i", '{"a":7}').stdout) as object;
-    const messages = [{ role: "user", content: "7" }];
+    const own = JSON.parse(templates("render", name, "-i", '{"a":9007199254740993}').stdout) as object;
+    const messages = [{ role: "user", content: "9007199254740993" }];
     assert.deepEqual(own, { prompt: name, weight: 1, provider: "idc", model: "q", request: { messages } });
   }
 });

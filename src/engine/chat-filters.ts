@@ -1,9 +1,9 @@
 /** Lets the filters of a route change a chat request before a model is called: only the members that they change are written anew. */
 import type { Operation } from "../dialects/contract.ts";
-import { readBody } from "../lib/json-body.ts";
+import { type BodyScan, readBody } from "../lib/json-body.ts";
 import { setMembers, splice } from "../lib/json-splice.ts";
 import { stringifyExactJson } from "../lib/json-parse.ts";
-import type { ExactObject } from "../lib/json.ts";
+import type { ExactJson, ExactObject } from "../lib/json.ts";
 import type { Exchange } from "./exchange.ts";
 
 /** What filters see of the body. */
@@ -33,16 +33,31 @@ export function applyChatFilters(exchange: Exchange, operation: Operation, body:
     consumer: exchange.services.name(caller.consumerId),
     key: exchange.services.name(caller.keyId),
   };
-  const members: ExactObject = {};
-  for (const member of MEMBERS) {
-    members[member] = scan.getExact(member);
-  }
+  const members = membersOf(scan);
   const changes = new Map<string, string>();
   for (const filter of filters) {
     for (const [member, value] of Object.entries(filter(view, members))) {
-      members[member] = value;
+      setMember(members, member, value);
       changes.set(member, stringifyExactJson(value!));
     }
   }
   return changes.size === 0 ? body : splice(body, setMembers(scan.scan, changes));
+}
+
+/** A member is parsed when a filter first looks at it: most requests are not for most filters. */
+function membersOf(scan: BodyScan): ExactObject {
+  const members: ExactObject = {};
+  for (const name of MEMBERS) {
+    Object.defineProperty(members, name, {
+      configurable: true,
+      enumerable: true,
+      get: () => setMember(members, name, scan.getExact(name)),
+    });
+  }
+  return members;
+}
+
+function setMember(members: ExactObject, name: string, value: ExactJson | undefined): ExactJson | undefined {
+  Object.defineProperty(members, name, { configurable: true, enumerable: true, value });
+  return value;
 }

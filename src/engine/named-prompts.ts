@@ -73,8 +73,8 @@ export function renderNamed(
 
 /** Which member names a template, and what it says. */
 function referenceIn(scan: BodyScan): { param: "messages" | "template_name"; name: JsonValue } | undefined {
-  const messages = scan.get("messages");
-  const inMessages = typeof messages === "string" ? NAMED.exec(messages)?.[1] : undefined;
+  // a list of messages, which most calls bring, is not parsed for this
+  const inMessages = scan.isText("messages") ? NAMED.exec(String(scan.get("messages")))?.[1] : undefined;
   if (inMessages !== undefined) {
     return { param: "messages", name: inMessages };
   }

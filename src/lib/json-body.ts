@@ -22,7 +22,6 @@ const SHORT_STRING = 100;
 export class BodyScan {
   readonly body: Buffer;
   readonly scan: ObjectScan;
-  #value: JsonObject | undefined;
 
   constructor(body: Buffer, scan: ObjectScan) {
     this.body = body;
@@ -32,6 +31,12 @@ export class BodyScan {
   /** Where a wanted member lies; undefined if there is none. */
   span(key: string): MemberSpan | undefined {
     return this.scan.members.get(key);
+  }
+
+  /** Whether a wanted member is there and is a text, without parsing it. */
+  isText(key: string): boolean {
+    const span = this.scan.members.get(key);
+    return span !== undefined && this.body[span.valueStart] === QUOTE;
   }
 
   /** The parsed value of a wanted member; undefined if there is none. */
@@ -44,12 +49,6 @@ export class BodyScan {
   getExact(key: string): ExactJson | undefined {
     const span = this.scan.members.get(key);
     return span && parseExactJson(this.body.toString("utf8", span.valueStart, span.valueEnd));
-  }
-
-  /** The whole object, parsed at the first call and kept: whoever changes it changes it for all. */
-  value(): JsonObject {
-    this.#value ??= this.parse();
-    return this.#value;
   }
 
   /** The whole object, parsed anew, with integers as they are: those that a number cannot hold are bigints. */
