@@ -160,6 +160,15 @@ test("refusals of unknown keys, and of those of another domain, are the same byt
   assert.deepEqual(await chat({ authorization: `Bearer ${stranger.key}` }), unknown);
   assert.equal((await models(stranger.key, "", "strangers.example.com")).status, 200);
   assert.equal((await models(team.key, "", "strangers.example.com")).status, 401);
+  // a target that is a whole URL names the host, whatever the header says
+  for (const [key, host, status] of [
+    [stranger.key, "strangers.example.com", 200],
+    [team.key, "strangers.example.com", 401],
+    [team.key, "x", 200],
+  ] as const) {
+    const request = get(`http://${host}/v1/models`, [`authorization: Bearer ${key}`, "connection: close"]);
+    assert.equal((await exchange(world.gateway, request)).answers[0]?.status, status, host);
+  }
 });
 
 test("a model that is not granted is refused as one that does not exist, byte for byte but for its name", async () => {

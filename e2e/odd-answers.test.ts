@@ -174,6 +174,16 @@ const WHOLE: readonly WireCase[] = [
     script: () => says("HTTP/1.1 042 What\r\ncontent-length: 2\r\n\r\n{}"),
   },
   {
+    name: "a status beyond 599",
+    expected: "upstream_error",
+    script: () => says("HTTP/1.1 999 What\r\ncontent-length: 2\r\n\r\n{}"),
+  },
+  {
+    name: "no content, and some all the same",
+    expected: "upstream_invalid_answer",
+    script: () => says("HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\n", "hello"),
+  },
+  {
     name: "a switch of protocols",
     expected: "upstream_error",
     script: () => says("HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n\r\n"),

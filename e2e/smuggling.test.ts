@@ -46,7 +46,7 @@ async function assertRefused(name: string, bytes: string | Buffer, statuses: rea
 }
 
 test("two ways to say how long a body is", async () => {
-  const cases: Record<string, readonly [lines: readonly string[], body: string]> = {
+  const cases: Record<string, readonly [lines: readonly string[], body: string, line?: string]> = {
     "length and chunks": [[HOST, LENGTH, CHUNKED], AS_CHUNKS],
     "chunks and length": [[HOST, CHUNKED, LENGTH], AS_CHUNKS],
     "no length and chunks": [[HOST, "content-length: 0", CHUNKED], AS_CHUNKS],
@@ -60,12 +60,15 @@ test("two ways to say how long a body is", async () => {
     "an empty length": [[HOST, "content-length:"], BODY],
     "a coding that hides chunked": [[HOST, "transfer-encoding: xchunked"], AS_CHUNKS],
     "chunked, then another coding": [[HOST, "transfer-encoding: chunked, identity"], AS_CHUNKS],
+    "chunks in HTTP/1.0": [[HOST, CHUNKED], AS_CHUNKS, "POST /v1/chat/completions HTTP/1.0"],
     "chunked twice": [[HOST, "transfer-encoding: chunked, chunked"], AS_CHUNKS],
     "an unknown coding": [[HOST, "transfer-encoding: gzip"], AS_CHUNKS],
     "a space before the colon": [[HOST, "transfer-encoding : chunked"], AS_CHUNKS],
     "a tab before the colon": [[HOST, "content-length\t: 5"], BODY],
   };
-  for (const [name, [lines, body]] of Object.entries(cases)) await assertRefused(name, chat(lines, body) + hidden());
+  for (const [name, [lines, body, line]] of Object.entries(cases)) {
+    await assertRefused(name, chat(lines, body, line) + hidden());
+  }
 });
 
 test("chunks that are none", async () => {

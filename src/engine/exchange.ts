@@ -17,6 +17,7 @@ import type { EngineLease } from "./lease.ts";
 import { outcomeOf } from "./outcome.ts";
 import type { Policy } from "./policy.ts";
 import { bodyTooLarge, readRequestBody, stillArrives } from "./request-body.ts";
+import { requestTarget } from "./request-target.ts";
 import type { Services } from "./services.ts";
 import type { UsageSlot } from "./usage-slot.ts";
 
@@ -51,7 +52,7 @@ export class Exchange implements RequestView {
   readonly isHttp2: boolean;
   readonly host: string;
   readonly headers: IncomingHttpHeaders;
-  /** As it came, query included. */
+  /** Path and query as they came. */
   readonly target: string;
   path: string;
   readonly lease: EngineLease;
@@ -108,10 +109,10 @@ export class Exchange implements RequestView {
     this.requestId = requestId;
     this.method = request.method ?? "";
     this.isHttp2 = "stream" in response;
-    const authority = request.headers[":authority"];
-    this.host = typeof authority === "string" ? authority : (request.headers.host ?? "");
-    this.path = this.target = request.url ?? "";
     this.headers = request.headers;
+    const { host, target } = requestTarget(request.url ?? "", request.headers);
+    this.host = host;
+    this.path = this.target = target;
     this.entry = entry;
     this.lease = lease;
     this.engine = lease.engine;
@@ -158,7 +159,8 @@ export class Exchange implements RequestView {
       this.sendError(bodyTooLarge(maxBytes));
       return;
     }
-    if (this.headers.expect !== undefined) {
+    // HTTP/1.0 knows no interim answers (RFC 9110 section 10.1.1)
+    if (this.headers.expect !== undefined && this.#request.httpVersion !== "1.0") {
       this.#response.writeContinue();
     }
     this.releaseBody = readRequestBody(this.#request, maxBytes, this.services.bodies, {

@@ -159,6 +159,11 @@ export class Listener {
       connection.refuse(new SluiceError("invalid_request", "Only HTTP/1.1 and HTTP/1.0 can be spoken here."));
       return;
     }
+    if (request.httpVersionMinor === 0 && request.headers["transfer-encoding"] !== undefined) {
+      // whoever passed it on may not have known chunks (RFC 9112 section 6.1)
+      connection.refuse(new SluiceError("invalid_request", "HTTP/1.0 has no transfer-encoding."));
+      return;
+    }
     const exchange = onRequest(request, response);
     if (exchange !== undefined) {
       connection.carry(exchange);

@@ -114,6 +114,9 @@ test("what could be read in two ways is refused", () => {
     "HTTP/2 200 OK\r\n\r\n",
     "HTTP/1.1 20 OK\r\n\r\n",
     "HTTP/1.1 101 Switching\r\n\r\n",
+    "HTTP/1.1 099 Early\r\n\r\n",
+    "HTTP/1.1 600 Late\r\n\r\n",
+    "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(200),
     "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
     "HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n",
     "HTTP/1.1 200 OK\r\ncontent-length: 1e3\r\n\r\n",
@@ -132,6 +135,17 @@ test("what could be read in two ways is refused", () => {
   ];
   for (const text of malformed) {
     assert.throws(() => parse(Buffer.from(text, "latin1")), ResponseSyntaxError, JSON.stringify(text));
+  }
+});
+
+test("a status without a body that announces one forbids reuse", () => {
+  for (const [head, reusable] of [
+    ["204 No Content", true],
+    ["204 No Content\r\ncontent-length: 0", true],
+    ["204 No Content\r\ncontent-length: 5", false],
+    ["304 Not Modified\r\ntransfer-encoding: chunked", false],
+  ] as const) {
+    assert.equal(parse(Buffer.from(`HTTP/1.1 ${head}\r\n\r\n`)).reusable, reusable, head);
   }
 });
 

@@ -9,6 +9,8 @@ const USUAL_HEAD_BYTES = 4 * 1024;
 /** A chunk's size line with its extensions, and all trailers together. */
 const MAX_LINE_BYTES = 4 * 1024;
 const MAX_TRAILER_BYTES = 16 * 1024;
+/** 1xx before an answer. */
+const MAX_INTERIMS = 100;
 const END_OF_HEAD = Buffer.from("\r\n\r\n");
 const STATUS_LINE = /^HTTP\/1\.([01]) (\d{3})(?: [\t\x20-\x7e\x80-\xff]*)?$/;
 const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
@@ -41,6 +43,7 @@ export class ResponseParser {
   #remaining = 0;
   #reusable = true;
   #trailerBytes = 0;
+  #interims = 0;
   #stopped = false;
   /** Something has come since `next`. */
   heard = false;
@@ -55,6 +58,7 @@ export class ResponseParser {
     this.#held = undefined;
     this.#reusable = true;
     this.#trailerBytes = 0;
+    this.#interims = 0;
     this.#stopped = false;
     this.heard = false;
   }
@@ -145,12 +149,20 @@ export class ResponseParser {
       throw new ResponseSyntaxError("what came is not HTTP/1.x");
     }
     const status = Number(match[2]);
+    if (status < 100 || status > 599) {
+      throw new ResponseSyntaxError("the response's status is none");
+    }
     const headers = parseHeaders(head, statusLineEnd);
     if (status < 200) {
       if (status === 101) {
         throw new ResponseSyntaxError("the upstream switched protocols without being asked");
       }
-      return; // an interim response: the real one follows
+      // an interim response: the real one follows
+      this.#interims += 1;
+      if (this.#interims > MAX_INTERIMS) {
+        throw new ResponseSyntaxError("there are too many interim responses");
+      }
+      return;
     }
     this.#frame(status, headers, match[1] === "0");
     this.#receiver.onHead(status, headers);
@@ -168,6 +180,8 @@ export class ResponseParser {
     const length = headers["content-length"];
     if (status === 204 || status === 304) {
       this.#state = "done";
+      // a body that it announces, and must not have, could be taken for the next answer
+      this.#reusable &&= coding === undefined && (length === undefined || length === "0");
     } else if (coding !== undefined) {
       if (coding.toLowerCase() !== "chunked" || http10) {
         throw new ResponseSyntaxError("the response has a transfer-encoding other than chunked");
