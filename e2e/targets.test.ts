@@ -96,7 +96,6 @@ test("paths that two readers could understand in two ways", async () => {
     "?/v1/chat/completions",
     "*",
     "v1/chat/completions",
-    "http://localhost/v1/chat/completions",
     "http://169.254.169.254/v1/chat/completions",
     "https://user:password@localhost/v1/chat/completions",
     "@localhost/v1/chat/completions",

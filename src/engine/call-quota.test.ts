@@ -32,7 +32,10 @@ function start(
   };
   const exchange = {
     entry: { slot: 0, startedAt: 0, usage: { promptTokens: 0, completionTokens: 0 }, nanoUsd: undefined },
-    services: { quotas: { admission, plans: { find: () => undefined } }, name: () => "x" },
+    services: {
+      quotas: { admission, plans: { find: () => undefined, mayLimitEndpointsOf: () => true } },
+      name: () => "x",
+    },
   } as unknown as Exchange;
   const demand = new Demand("chat", readBody(Buffer.from("{}"), OUTPUT_MEMBERS), NO_PROMPT);
   return { quota: new CallQuota(exchange, demand, model), asked: () => asked };

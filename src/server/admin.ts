@@ -92,7 +92,8 @@ export class AdminServer {
     const target = request.url ?? "";
     const path = target.split("?", 1)[0] ?? "";
     const access = accessOf(request, path, this.#services.tokens(), this.#boundTo);
-    const refusal = access.refusal ?? refuse(request.method ?? "", path);
+    const isUnknown = access.refusal?.status === 401;
+    const refusal = isUnknown ? access.refusal : (refuse(request.method ?? "", path) ?? access.refusal);
     if (refusal === undefined && isLimitsPath(path)) {
       void this.#send(request, response, answerLimits(request, path, access.by, this.#services.limits));
       return;

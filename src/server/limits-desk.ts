@@ -4,6 +4,7 @@
  */
 import { hostname } from "node:os";
 import { InTurn } from "../lib/in-turn.ts";
+import type { JsonObject } from "../lib/json.ts";
 import type { ProcessLog } from "../observability/log.ts";
 import type { NamedSubject } from "../quotas/bucket.ts";
 import { OverrideBook } from "../quotas/overrides/override-book.ts";
@@ -121,8 +122,9 @@ export class LimitsDesk {
     }
     this.#enter(write);
     await this.#options.putIntoForce(write);
-    const after = limits === null ? "as the file says" : JSON.stringify(limits);
-    this.#options.log.info({ subject, by, from, before, after }, `limits of ${subject} were changed: ${after}`);
+    const after = said(limits);
+    const details = { subject, by, from, before: before === NOTHING ? "no limits" : before, after };
+    this.#options.log.info(details, `limits of ${subject} were changed: ${after}`);
     return answer;
   }
 
@@ -153,7 +155,7 @@ export class LimitsDesk {
       });
     }
     for (const { subject, limits, by, from, on } of changed) {
-      const after = limits === null ? "as the file says" : JSON.stringify(limits);
+      const after = said(limits);
       log.info({ subject, by, from, on, after }, `limits of ${subject} were changed on another machine: ${after}`);
     }
   }
@@ -164,4 +166,15 @@ export class LimitsDesk {
       this.#book.forget(subject);
     });
   }
+}
+
+/** JSON of what holds where nothing is limited. */
+const NOTHING = "null";
+
+/** What was set, for the log. */
+function said(limits: JsonObject | null): string {
+  if (limits === null) {
+    return "as the file says";
+  }
+  return Object.keys(limits).length === 0 ? "no limits" : JSON.stringify(limits);
 }
