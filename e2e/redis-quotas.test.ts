@@ -34,12 +34,17 @@ test("(4) the same for tokens in hard mode", async (t) => {
     more: { quotas: { mode: "hard" } },
   });
   // each holds its prompt and 1,000 of output while it runs, and all decisions are made before the first one ends
-  const answers = await several.askAll(
-    10,
-    "/simulate promptTokens=20&completionTokens=1000&tokens=4&firstTokenMs=1500",
-    {
+  const ask = (machine: number): Promise<Answer> =>
+    several.ask(machine, "/simulate promptTokens=20&completionTokens=1000&tokens=4&firstTokenMs=4000", {
       max_tokens: 1_000,
-    },
+    });
+  // on a busy machine what another holds in stock may come back later than a call waits: it is there for the next one
+  const askTwice = async (machine: number): Promise<Answer> => {
+    const answer = await ask(machine);
+    return answer.status === 429 ? sleep(300).then(() => ask(machine)) : answer;
+  };
+  const answers = await Promise.all(
+    several.gateways.map((_, machine) => Promise.all(Array.from({ length: 10 }, () => askTwice(machine)))),
   );
   assert.equal(admitted(answers), 10);
   const { leased } = await storedBucket(redis, "tokens:grant:search/index");
