@@ -39,7 +39,7 @@ function consumers(): JsonObject[] {
         { model: "index", rpm: 600, burst: "10s", monthly: { tokens: 500_000 } },
         { model: "*", rpm: 60 },
       ],
-      keys: [{ name: "prod", hash, limits: { concurrency: 3 }, grants: [{ model: "in*", tpm: 1_000_000 }] }],
+      keys: [{ name: "prod", hash, limits: { concurrency: 3 }, grants: [{ model: "in*", tpm: 100_000 }] }],
     },
     { name: "free", grants: [{ model: "*" }], keys: [{ name: "only", hash: testKey("free").hash }] },
     ...others,

@@ -10,6 +10,7 @@ import { BodyBudget } from "./body-budget.ts";
 import { Exchange } from "./exchange.ts";
 import { EngineLease } from "./lease.ts";
 import type { Engine } from "./engine.ts";
+import { clientRequest } from "./node-request.ts";
 import type { Services } from "./services.ts";
 import type { UsageSlot } from "./usage-slot.ts";
 
@@ -46,7 +47,8 @@ async function begin(t: TestContext, request = GET): Promise<Round> {
     draining: () => false,
     cutOff(response: ServerResponse) {
       log.push("cut off");
-      response.req.socket.destroySoon();
+      // node writes chunks at the end of the tick
+      setImmediate(() => response.req.socket.destroySoon());
     },
     endEarly(response: ServerResponse) {
       log.push("ended early");
@@ -61,7 +63,7 @@ async function begin(t: TestContext, request = GET): Promise<Round> {
   } as unknown as UsageSlot;
   const { promise, resolve } = Promise.withResolvers<Exchange>();
   const server = createServer((incoming, response) => {
-    const exchange = new Exchange(incoming, response, "req_1", entry, lease, services, DIALECTS.openai);
+    const exchange = new Exchange(clientRequest(incoming), response, "req_1", entry, lease, services, DIALECTS.openai);
     incoming.socket.once("close", () => exchange.clientLeft());
     resolve(exchange);
   });
@@ -179,7 +181,7 @@ test("a heartbeat begins a stream, and the answer goes on from there", async (t)
   round.exchange.write(Buffer.from("data: 1\n\n"));
   round.exchange.endStream();
   const text = await round.received();
-  assert.match(text, /^HTTP\/1\.1 200 OK\r\n[^]*: keep-alive\n\n\r\n9\r\ndata: 1\n\n\r\n0\r\n\r\n$/);
+  assert.match(text, /^HTTP\/1\.1 200 OK\r\n[^]*: keep-alive\n\n(?:\r\n9\r\n)?data: 1\n\n\r\n0\r\n\r\n$/);
   assert.ok(!text.includes("x-late"));
   assert.equal(round.exchange.services.streams.size, 0);
 });

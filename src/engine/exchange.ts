@@ -2,8 +2,7 @@
  * One client's request and the answer to it: reading the body, writing the answer, noticing that the client left, and
  * keeping the usage entry. What the answer is made of is others' work.
  */
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
-import { frameChunk, LAST_CHUNK } from "../lib/chunk-framing.ts";
+import type { IncomingHttpHeaders } from "node:http";
 import { isSluiceError, SluiceError } from "../lib/errors.ts";
 import type { RequestView } from "../filters/contract.ts";
 import type { Dialect, Operation, UpstreamError } from "../dialects/contract.ts";
@@ -11,6 +10,7 @@ import type { Outcome } from "../ledger/entry.ts";
 import type { AnswerForm } from "./answer-form.ts";
 import { answerHead, retryAfter } from "./answer-head.ts";
 import type { CallQuota } from "./call-quota.ts";
+import type { ClientAnswer, ClientRequest } from "./client-messages.ts";
 import type { CompiledDomain, CompiledRoute, Endpoint, Engine } from "./engine.ts";
 import type { ServingModel } from "./endpoint-choice.ts";
 import type { EngineLease } from "./lease.ts";
@@ -23,8 +23,6 @@ import type { UsageSlot } from "./usage-slot.ts";
 
 const EVENT_STREAM = ["content-type", "text/event-stream; charset=utf-8", "cache-control", "no-cache"];
 const HEARTBEAT = ": keep-alive\n\n";
-/** Beyond this, putting head and body together costs more than a second buffer. */
-const MAX_JOINED_BYTES = 16 * 1024;
 const CLIENT_LEFT_STATUS = 499;
 
 /** What was learned about the one who calls. */
@@ -81,8 +79,8 @@ export class Exchange implements RequestView {
   /** Absent on HTTP/2, where a stream carries one exchange. */
   connection: ExchangeCarrier | undefined;
 
-  readonly #request: IncomingMessage;
-  readonly #response: ServerResponse;
+  readonly #request: ClientRequest;
+  readonly #answer: ClientAnswer;
   #running: Abortable | undefined;
   #outcome: Outcome = "ok";
   #errorCode = "";
@@ -91,13 +89,11 @@ export class Exchange implements RequestView {
   #broken = false;
   #finished = false;
   #lastWriteAt = 0;
-  /** Who puts a stream into HTTP/1.1 chunks. */
-  #framing: "node's" | "ours" = "node's";
   #onDrain: (() => void) | undefined;
 
   constructor(
-    request: IncomingMessage,
-    response: ServerResponse,
+    request: ClientRequest,
+    answer: ClientAnswer,
     requestId: string,
     entry: UsageSlot,
     lease: EngineLease,
@@ -105,10 +101,10 @@ export class Exchange implements RequestView {
     dialect: Dialect,
   ) {
     this.#request = request;
-    this.#response = response;
+    this.#answer = answer;
     this.requestId = requestId;
     this.method = request.method ?? "";
-    this.isHttp2 = "stream" in response;
+    this.isHttp2 = "stream" in answer;
     this.headers = request.headers;
     const { host, target } = requestTarget(request.url ?? "", request.headers);
     this.host = host;
@@ -119,14 +115,14 @@ export class Exchange implements RequestView {
     lease.hold();
     this.services = services;
     this.dialect = dialect;
-    response.on("finish", () => {
-      this.#finish(this.#outcome, response.statusCode);
+    answer.on("finish", () => {
+      this.#finish(this.#outcome, answer.statusCode);
     });
   }
 
   /** The head of the answer has been sent: from now on only a stream can say that something went wrong. */
   get headSent(): boolean {
-    return this.#response.headersSent;
+    return this.#answer.headersSent;
   }
 
   /** Nobody waits for the answer any more, or it has been given. */
@@ -161,7 +157,7 @@ export class Exchange implements RequestView {
     }
     // HTTP/1.0 knows no interim answers (RFC 9110 section 10.1.1)
     if (this.headers.expect !== undefined && this.#request.httpVersion !== "1.0") {
-      this.#response.writeContinue();
+      this.#answer.writeContinue();
     }
     this.releaseBody = readRequestBody(this.#request, maxBytes, this.services.bodies, {
       answered: () => this.#finished || this.headSent,
@@ -201,13 +197,8 @@ export class Exchange implements RequestView {
       this.#sendEarly(status, head, body);
       return;
     }
-    this.#response.writeHead(status, head);
-    if (typeof body !== "string" && bytes <= MAX_JOINED_BYTES) {
-      // as a string it leaves in one write together with the head; latin1 keeps every byte as it is
-      this.#response.end(body.toString("latin1"), "latin1");
-    } else {
-      this.#response.end(body);
-    }
+    this.#answer.writeHead(status, head);
+    this.#answer.end(body);
   }
 
   /** Sends JSON. */
@@ -217,7 +208,7 @@ export class Exchange implements RequestView {
 
   /** Answers with an error, in the client's dialect; in a stream that has begun, as its last event. */
   sendError(error: SluiceError | UpstreamError, headers: readonly string[] = []): void {
-    if (this.#finished || this.#broken || this.#response.writableEnded) {
+    if (this.#finished || this.#broken || this.#answer.writableEnded) {
       return;
     }
     this.#stopRunning();
@@ -271,13 +262,8 @@ export class Exchange implements RequestView {
     if (this.#finished || this.headSent) {
       return;
     }
-    this.#response.writeHead(200, answerHead(this, [...EVENT_STREAM, ...headers]));
-    this.#response.flushHeaders();
-    if (this.#response.chunkedEncoding) {
-      // node would write each chunk as four buffers; framed here it is one, which halves its cost
-      this.#response.chunkedEncoding = false;
-      this.#framing = "ours";
-    }
+    this.#answer.writeHead(200, answerHead(this, [...EVENT_STREAM, ...headers]));
+    this.#answer.flushHeaders();
   }
 
   /** Writes whole events. Returns false when the client is slow: call `onDrain` and pause. */
@@ -288,13 +274,13 @@ export class Exchange implements RequestView {
     this.#lastWriteAt = performance.now();
     const buffer = typeof bytes === "string" ? Buffer.from(bytes) : bytes;
     this.#bytesOut += buffer.length;
-    return this.#response.write(this.#framing === "ours" ? frameChunk(buffer) : buffer);
+    return this.#answer.write(buffer);
   }
 
   /** Calls back once when the client has taken what was written. */
   onDrain(callback: () => void): void {
     if (this.#onDrain === undefined) {
-      this.#response.on("drain", () => {
+      this.#answer.on("drain", () => {
         const waiting = this.#onDrain;
         this.#onDrain = () => {};
         waiting?.();
@@ -306,7 +292,7 @@ export class Exchange implements RequestView {
   /** Tells a silent client that the stream lives; every write ends between events, so this always fits in. */
   heartbeat(): void {
     // to one who takes nothing it would only add to what waits
-    if (!this.#finished && this.#response.writableLength === 0) {
+    if (!this.#finished && this.#answer.writableLength === 0) {
       this.startStream([]);
       this.write(HEARTBEAT);
     }
@@ -315,11 +301,7 @@ export class Exchange implements RequestView {
   /** Ends a stream that is complete. */
   endStream(): void {
     this.services.streams.delete(this);
-    if (this.#framing === "ours") {
-      this.#response.end(LAST_CHUNK);
-    } else {
-      this.#response.end();
-    }
+    this.#answer.end();
   }
 
   /** Ends a stream whose last event already told the client of an error. */
@@ -335,7 +317,7 @@ export class Exchange implements RequestView {
       return;
     }
     const planned = this.#outcome;
-    const status = this.headSent ? this.#response.statusCode : CLIENT_LEFT_STATUS;
+    const status = this.headSent ? this.#answer.statusCode : CLIENT_LEFT_STATUS;
     this.#finish(planned === "ok" ? "aborted" : planned, status);
   }
 
@@ -353,13 +335,13 @@ export class Exchange implements RequestView {
     if (!this.isHttp2) {
       head.push("connection", "close");
     }
-    this.#response.writeHead(status, head);
-    this.#response.flushHeaders();
+    this.#answer.writeHead(status, head);
+    this.#answer.flushHeaders();
     if (body.length > 0) {
-      this.#response.write(body);
+      this.#answer.write(body);
     }
     this.#finish(this.#outcome, status);
-    this.services.endEarly(this.#response);
+    this.services.endEarly(this.#answer);
   }
 
   #breakStream(lastEvents: string): void {
@@ -372,7 +354,7 @@ export class Exchange implements RequestView {
       this.write(lastEvents);
     }
     // no terminating chunk: an HTTP client sees that the answer is not whole, whatever it makes of the event
-    this.services.cutOff(this.#response);
+    this.services.cutOff(this.#answer);
   }
 
   /** Nothing may be said after an error. */

@@ -7,6 +7,7 @@ import { createUsageBuffer } from "../ledger/usage-layout.ts";
 import { UsageWriter } from "../ledger/usage-writer.ts";
 import { handleRequest } from "./handle.ts";
 import type { EngineLease } from "./lease.ts";
+import { clientRequest } from "./node-request.ts";
 import type { Services } from "./services.ts";
 
 test("a request for which there is no room is refused in the client's dialect, and told when to come back", async (t) => {
@@ -22,7 +23,7 @@ test("a request for which there is no room is refused in the client's dialect, a
     },
   } as unknown as Services;
   const server = createServer((request, response) => {
-    assert.equal(handleRequest(request, response, {} as EngineLease, services), undefined);
+    assert.equal(handleRequest(clientRequest(request), response, {} as EngineLease, services), undefined);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -1,11 +1,11 @@
 /** The way of a request up to the point where a model is called: match, request filters, authentication, body. */
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { DIALECTS } from "../dialects/builtin.ts";
 import type { Dialect, ModelInfo, Operation } from "../dialects/contract.ts";
 import { SluiceError } from "../lib/errors.ts";
 import { authenticate } from "./authenticate.ts";
 import { retryAfter } from "./answer-head.ts";
 import { applyChatFilters } from "./chat-filters.ts";
+import type { ClientAnswer, ClientRequest } from "./client-messages.ts";
 import type { CompiledRoute } from "./engine.ts";
 import { Exchange } from "./exchange.ts";
 import { grantedModel } from "./granted-model.ts";
@@ -25,8 +25,8 @@ const OVERLOAD_RETRY_MS = 1_000;
 
 /** Handles one request with the engine of this moment. Returns undefined when there was no room for it. */
 export function handleRequest(
-  request: IncomingMessage,
-  response: ServerResponse,
+  request: ClientRequest,
+  answer: ClientAnswer,
   lease: EngineLease,
   services: Services,
 ): Exchange | undefined {
@@ -35,11 +35,11 @@ export function handleRequest(
   const startedAt = Date.now();
   const slot = services.usage.open(requestId, startedAt);
   if (slot < 0) {
-    refuseOverload(request, response, requestId, dialect, services);
+    refuseOverload(request, answer, requestId, dialect, services);
     return undefined;
   }
   const entry = new UsageSlot(services.usage, services.ids, slot, startedAt);
-  const exchange = new Exchange(request, response, requestId, entry, lease, services, dialect);
+  const exchange = new Exchange(request, answer, requestId, entry, lease, services, dialect);
   try {
     route(exchange);
   } catch (error) {
@@ -50,8 +50,8 @@ export function handleRequest(
 
 /** Such a request has no exchange and no entry: there is no room for either. */
 function refuseOverload(
-  request: IncomingMessage,
-  response: ServerResponse,
+  request: ClientRequest,
+  answer: ClientAnswer,
   requestId: string,
   dialect: Dialect,
   services: Services,
@@ -63,15 +63,15 @@ function refuseOverload(
   if (dialect.name === "anthropic") {
     head.push("request-id", requestId);
   }
-  if (!("stream" in response)) {
+  if (!("stream" in answer)) {
     head.push("connection", "close");
   }
-  response.writeHead(status, [...head, "content-length", String(Buffer.byteLength(text))]);
+  answer.writeHead(status, [...head, "content-length", String(Buffer.byteLength(text))]);
   if (stillArrives(request)) {
-    response.write(text);
-    services.endEarly(response);
+    answer.write(text);
+    services.endEarly(answer);
   } else {
-    response.end(text);
+    answer.end(text);
   }
 }
 

@@ -1,8 +1,8 @@
 /** Reads the body of a client's request, to its end or to its limit. */
-import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
 import { SluiceError } from "../lib/errors.ts";
 import type { BodyBudget } from "./body-budget.ts";
+import type { ClientRequest } from "./client-messages.ts";
 
 const NO_ROOM_RETRY_MS = 1_000;
 
@@ -19,7 +19,7 @@ export interface BodyReceiver {
  * @param budget what the body takes of it is given back when the returned function is called
  */
 export function readRequestBody(
-  request: IncomingMessage,
+  request: ClientRequest,
   maxBytes: number,
   budget: BodyBudget,
   receiver: BodyReceiver,
@@ -71,14 +71,8 @@ function noRoom(): SluiceError {
   return new SluiceError("overloaded", message, { retryAfterMs: NO_ROOM_RETRY_MS });
 }
 
-/** The client has not sent all of its body. Of a request that has none, node may not have noted the end yet. */
-export function stillArrives(request: IncomingMessage | Http2ServerRequest): boolean {
-  if (request.complete) {
-    return false;
-  }
-  if ("stream" in request) {
-    // on HTTP/2 a body needs no header that announces it
-    return !request.stream.endAfterHeaders;
-  }
-  return request.headers["content-length"] !== undefined || request.headers["transfer-encoding"] !== undefined;
+/** The client has not sent all of its body. */
+export function stillArrives(request: ClientRequest): boolean {
+  // on HTTP/2 node may not have noted the end of a request without a body yet
+  return !request.complete && !("stream" in request && (request as Http2ServerRequest).stream.endAfterHeaders);
 }

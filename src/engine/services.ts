@@ -1,5 +1,4 @@
 /** What a worker gives to the requests it serves: the registries that outlive engines. */
-import type { ServerResponse } from "node:http";
 import type { Cooldowns } from "../balancing/cooldowns.ts";
 import type { Operation } from "../dialects/contract.ts";
 import type { DialectName } from "../dialects/form.ts";
@@ -9,6 +8,7 @@ import type { DeadlineTicker } from "../lib/timer.ts";
 import type { Admission } from "../quotas/admission.ts";
 import type { TokenCorrection } from "../quotas/token-correction.ts";
 import type { BodyBudget } from "./body-budget.ts";
+import type { ClientAnswer } from "./client-messages.ts";
 import type { Exchange } from "./exchange.ts";
 import type { QuotaPlans } from "./quota-plan.ts";
 import type { Policy } from "./policy.ts";
@@ -52,9 +52,9 @@ export interface Services {
   /** The worker is shutting down: connections should not be kept. */
   draining(): boolean;
   /** Ends the connection (HTTP/2: the stream) after what was written, without a proper end of the answer. */
-  cutOff(response: ServerResponse): void;
+  cutOff(answer: ClientAnswer): void;
   /** Ends an answer whose bytes are written while the client still sends its request. */
-  endEarly(response: ServerResponse): void;
+  endEarly(answer: ClientAnswer): void;
   /** The exchange has ended. */
   ended(exchange: Exchange): void;
 }

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { connect as connectHttp2, type ClientHttp2Session, type ClientHttp2Stream } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { describe, test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ServerConfig } from "../config/snapshot.ts";
+import type { ClientAnswer, ClientRequest } from "../engine/client-messages.ts";
 import type { Exchange } from "../engine/exchange.ts";
 import { Listener } from "./listener.ts";
 
@@ -38,15 +38,15 @@ const REQUEST = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
 
 /** What the listener does to an exchange. */
 class StandIn {
-  readonly response: ServerResponse;
+  readonly response: ClientAnswer;
   readonly log: string[] = [];
   ended = false;
   arriving = false;
   connection: { ended(exchange: Exchange): void } | undefined;
 
-  constructor(response: ServerResponse) {
+  constructor(response: ClientAnswer) {
     this.response = response;
-    response.once("finish", () => {
+    response.on("finish", () => {
       this.#end("delivered");
     });
   }
@@ -70,7 +70,13 @@ interface Started {
   readonly listener: Listener;
 }
 
-type Answer = (response: ServerResponse, request: IncomingMessage) => void;
+type Answer = (response: ClientAnswer, request: ClientRequest) => void;
+
+/** Answers with a body of a known length. */
+function send(response: ClientAnswer, body: Buffer | string): void {
+  response.writeHead(200, ["content-length", String(body.length)]);
+  response.end(body);
+}
 
 async function start(t: TestContext, tls: ServerConfig["tls"], answer: Answer): Promise<Started> {
   const config: ServerConfig = {
@@ -125,7 +131,7 @@ function ask(session: ClientHttp2Session): ClientHttp2Stream {
 describe("a listener", { concurrency: true }, () => {
   test("a connection is closed when it was idle for its time, and not while it carries a request", async (t) => {
     const { port, exchanges } = await start(t, undefined, (response, { url }) => {
-      if (url === "/") response.end("done");
+      if (url === "/") send(response, "done");
     });
     const idle = await open(t, port);
     idle.write(REQUEST);
@@ -136,14 +142,14 @@ describe("a listener", { concurrency: true }, () => {
     silent.resume();
     await sleep(AFTER_SWEEPS_MS);
     assert.deepEqual([idle.closed, silent.closed, busy.closed], [true, true, false]);
-    exchanges.find(({ ended }) => !ended)!.response.end("late");
+    send(exchanges.find(({ ended }) => !ended)!.response, "late");
     busy.resume();
     await once(busy, "close");
   });
 
   test("a client that takes nothing of its answer is not waited for", async (t) => {
     const { port, exchanges } = await start(t, undefined, (response, { url }) => {
-      response.end(Buffer.alloc(url === "/" ? 100 : 16_000_000));
+      send(response, Buffer.alloc(url === "/" ? 100 : 16_000_000));
     });
     const stalled = await open(t, port);
     stalled.pause();
@@ -154,7 +160,7 @@ describe("a listener", { concurrency: true }, () => {
 
   test("a client that takes its answer slowly gets all of it", async (t) => {
     const { port, exchanges } = await start(t, undefined, (response) => {
-      response.end(Buffer.alloc(16_000_000));
+      send(response, Buffer.alloc(16_000_000));
     });
     const slow = await open(t, port);
     let length = 0;
@@ -170,7 +176,7 @@ describe("a listener", { concurrency: true }, () => {
 
   test("who is still taking an answer when the end begins gets all of it; who is idle is let go", async (t) => {
     const { port, exchanges, listener } = await start(t, undefined, (response) => {
-      response.end(Buffer.alloc(16_000_000));
+      send(response, Buffer.alloc(16_000_000));
     });
     const idle = await open(t, port);
     idle.resume();
@@ -196,7 +202,7 @@ describe("a listener", { concurrency: true }, () => {
 
   test("an HTTP/2 connection lives while a stream does, and is closed when it was idle for its time", async (t) => {
     const { port, exchanges } = await start(t, TLS, (response) => {
-      response.writeHead(200);
+      response.writeHead(200, []);
     });
     const session = openHttp2(t, port);
     const stream = ask(session);
@@ -218,7 +224,7 @@ describe("a listener", { concurrency: true }, () => {
 
   test("an HTTP/2 stream that its client resets was not delivered", async (t) => {
     const { port, exchanges } = await start(t, TLS, (response) => {
-      response.writeHead(200);
+      response.writeHead(200, []);
       response.write("first");
     });
     const stream = ask(openHttp2(t, port));
@@ -231,7 +237,7 @@ describe("a listener", { concurrency: true }, () => {
 
   test("an HTTP/2 connection that breaks leaves all its streams undelivered", async (t) => {
     const { port, exchanges } = await start(t, TLS, (response) => {
-      response.writeHead(200);
+      response.writeHead(200, []);
       response.write("first");
     });
     const session = openHttp2(t, port);
@@ -246,7 +252,7 @@ describe("a listener", { concurrency: true }, () => {
 
   test("an HTTP/2 client that takes nothing of its answer is not waited for", async (t) => {
     const { port, exchanges } = await start(t, TLS, (response) => {
-      response.end(Buffer.alloc(4_000_000));
+      send(response, Buffer.alloc(4_000_000));
     });
     const stream = ask(openHttp2(t, port));
     stream.pause();

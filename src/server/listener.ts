@@ -1,67 +1,39 @@
 /**
- * The HTTP listener of a worker: node:http, or TLS with HTTP/2 offered by ALPN. Its parser refuses what is ambiguous
- * (Content-Length with Transfer-Encoding, bad chunking, bare LF …); every connection and every part of a request has
- * a limit in size and time.
+ * The HTTP listener of a worker: HTTP/1 of our own, or TLS with HTTP/2 offered by ALPN. Every connection and every part of
+ * a request has a limit in size and time.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import {
-  constants,
-  createSecureServer,
-  type Http2SecureServer,
-  type ServerHttp2Session,
-  type ServerHttp2Stream,
-} from "node:http2";
-import { Server as NetServer } from "node:net";
-import type { Duplex } from "node:stream";
+import { createServer as createHttp2Server, constants, type Http2Server } from "node:http2";
+import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Session } from "node:http2";
+import { createServer as createNetServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from "node:tls";
 import type { ListenConfig, ServerConfig } from "../config/snapshot.ts";
+import type { ClientAnswer } from "../engine/client-messages.ts";
 import type { Exchange } from "../engine/exchange.ts";
-import { SluiceError } from "../lib/errors.ts";
-import { http2Stream } from "./answer-end.ts";
-import { ClientConnection, type ClientSocket } from "./client-connection.ts";
+import { Http1Connection, type OnRequest, tooSlow } from "./http1/http1-connection.ts";
 
 /** How often the timeouts of idle and slow connections are looked at. */
 const CHECK_INTERVAL_MS = 1_000;
 const MAX_HTTP2_STREAMS = 1_000;
-
-type OnRequest = (request: IncomingMessage, response: ServerResponse) => Exchange | undefined;
+const SOCKETS = { noDelay: true, keepAlive: true, highWaterMark: 64 * 1024 };
 
 export class Listener {
-  readonly #server: Server | Http2SecureServer;
-  /** Of HTTP/1. */
-  readonly #connections = new Map<Duplex, ClientConnection>();
+  readonly #server: Server;
+  readonly #connections = new Set<Http1Connection>();
   /** Of HTTP/2. */
   readonly #sessions = new Set<ServerHttp2Session>();
   readonly #config: ServerConfig;
+  readonly #onRequest: OnRequest;
   readonly #sweeper: NodeJS.Timeout;
   #tls: ServerConfig["tls"];
 
   constructor(config: ServerConfig, onRequest: OnRequest) {
-    const handle = (request: IncomingMessage, response: ServerResponse): void => {
-      this.#handle(request, response, onRequest);
-    };
     this.#config = config;
+    this.#onRequest = onRequest;
     this.#tls = config.tls;
-    this.#server = config.tls === undefined ? plainServer(config) : secureServer(config, config.tls);
-    const server = this.#server as Server;
-    server.maxConnections = config.maxConnections;
+    this.#server = config.tls === undefined ? this.#plainServer() : this.#secureServer(config.tls);
+    this.#server.maxConnections = config.maxConnections;
     // a connection that could not be accepted (no memory, no file handle) is its client's loss, not that of all others
-    server.on("error", () => {});
-    server.on("request", handle);
-    server.on("checkContinue", handle);
-    server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
-      this.#refuse(error, socket);
-    });
-    server.on("connect", (request: IncomingMessage, socket: Duplex | ServerResponse) => {
-      this.#refuseTunnel(request, socket);
-    });
-    server.on("session", (session: ServerHttp2Session) => {
-      this.#sessionBegan(session);
-    });
-    server.on(config.tls === undefined ? "connection" : "secureConnection", (socket: ClientSocket) => {
-      if (socket.alpnProtocol !== "h2") {
-        this.#connected(socket);
-      }
-    });
+    this.#server.on("error", () => {});
     this.#sweeper = setInterval(() => {
       this.#sweep();
     }, CHECK_INTERVAL_MS).unref();
@@ -81,8 +53,7 @@ export class Listener {
 
   /** Takes no new connections; those that are idle are closed, the others after their answer. */
   stopAccepting(): void {
-    // the servers' own `close` would end connections whose answer is written and not yet taken by a slow client
-    NetServer.prototype.close.call(this.#server);
+    this.#server.close();
     for (const session of this.#sessions) {
       session.close();
     }
@@ -91,9 +62,9 @@ export class Listener {
 
   /** Closes the connections that carry no request now. */
   closeIdle(): void {
-    for (const [socket, connection] of this.#connections) {
+    for (const connection of this.#connections) {
       if (connection.idle) {
-        socket.destroy();
+        connection.socket.destroy();
       }
     }
   }
@@ -101,7 +72,7 @@ export class Listener {
   /** Ends every connection now. */
   destroy(): void {
     clearInterval(this.#sweeper);
-    for (const socket of this.#connections.keys()) {
+    for (const { socket } of this.#connections) {
       socket.destroy();
     }
     for (const session of this.#sessions) {
@@ -116,13 +87,65 @@ export class Listener {
       return;
     }
     this.#tls = tls;
-    (this.#server as Http2SecureServer).setSecureContext(tls);
+    (this.#server as TlsServer).setSecureContext(tls);
   }
 
-  #connected(socket: ClientSocket): void {
-    this.#connections.set(socket, new ClientConnection(socket));
+  #plainServer(): Server {
+    return createNetServer(SOCKETS, (socket) => {
+      this.#connected(socket);
+    });
+  }
+
+  #secureServer({ cert, key }: { cert: string; key: string }): TlsServer {
+    const http2 = this.#http2Server();
+    const options = {
+      ...SOCKETS,
+      cert,
+      key,
+      minVersion: "TLSv1.2",
+      handshakeTimeout: this.#config.headersTimeoutMs,
+      ALPNProtocols: ["h2", "http/1.1"],
+    } as const;
+    const server = createTlsServer(options, (socket: TLSSocket) => {
+      if (socket.alpnProtocol === "h2") {
+        http2.emit("connection", socket);
+      } else {
+        this.#connected(socket);
+      }
+    });
+    // node leaves it open, also when the time for the handshake is over
+    return server.on("tlsClientError", (_error, socket) => socket.destroy());
+  }
+
+  /** Does not listen: it is given the connections on which HTTP/2 was agreed. */
+  #http2Server(): Http2Server {
+    const { maxHeaderBytes } = this.#config;
+    const settings = { maxConcurrentStreams: MAX_HTTP2_STREAMS, maxHeaderListSize: maxHeaderBytes };
+    const server = createHttp2Server({ settings });
+    const handle = (request: Http2ServerRequest, response: Http2ServerResponse): void => {
+      // its types lack `flushHeaders`, which it has
+      const exchange = this.#onRequest(request, response as Http2ServerResponse & ClientAnswer);
+      if (exchange !== undefined) {
+        this.#watchStream(request, response, exchange);
+      }
+    };
+    server.on("request", handle);
+    server.on("checkContinue", handle);
+    // for proxies; node leaves such a stream without an answer
+    server.on("connect", (_request: Http2ServerRequest, response: Http2ServerResponse) => {
+      response.writeHead(405).end();
+    });
+    server.on("session", (session) => {
+      this.#sessionBegan(session);
+    });
+    return server;
+  }
+
+  #connected(socket: Socket): void {
+    const connection = new Http1Connection(socket, this.#config, this.#onRequest);
+    this.#connections.add(connection);
     socket.once("close", () => {
-      this.#connections.delete(socket);
+      this.#connections.delete(connection);
     });
   }
 
@@ -137,46 +160,9 @@ export class Listener {
     });
   }
 
-  #handle(request: IncomingMessage, response: ServerResponse, onRequest: OnRequest): void {
-    const stream = http2Stream(response);
-    if (stream !== undefined) {
-      const exchange = onRequest(request, response);
-      if (exchange !== undefined) {
-        this.#watchStream(request, response, exchange, stream);
-      }
-      return;
-    }
-    const connection = this.#connections.get(request.socket);
-    if (connection === undefined || connection.ending) {
-      connection?.ignore();
-      return;
-    }
-    if (connection.full) {
-      connection.refuseMore();
-      return;
-    }
-    if (request.httpVersionMajor !== 1) {
-      connection.refuse(new SluiceError("invalid_request", "Only HTTP/1.1 and HTTP/1.0 can be spoken here."));
-      return;
-    }
-    if (request.httpVersionMinor === 0 && request.headers["transfer-encoding"] !== undefined) {
-      // whoever passed it on may not have known chunks (RFC 9112 section 6.1)
-      connection.refuse(new SluiceError("invalid_request", "HTTP/1.0 has no transfer-encoding."));
-      return;
-    }
-    const exchange = onRequest(request, response);
-    if (exchange !== undefined) {
-      connection.carry(exchange);
-    }
-  }
-
   /** On HTTP/2 a stream is one exchange; the time for a body is not node's matter there. */
-  #watchStream(
-    request: IncomingMessage,
-    response: ServerResponse,
-    exchange: Exchange,
-    stream: ServerHttp2Stream,
-  ): void {
+  #watchStream(request: Http2ServerRequest, response: Http2ServerResponse, exchange: Exchange): void {
+    const { stream } = response;
     const timer = setTimeout(() => {
       if (exchange.arriving) {
         exchange.sendError(tooSlow());
@@ -199,87 +185,11 @@ export class Listener {
     });
   }
 
-  /** CONNECT is for proxies: node would close the connection without a word. */
-  #refuseTunnel(request: IncomingMessage, socket: Duplex | ServerResponse): void {
-    if ("writeHead" in socket) {
-      socket.writeHead(405).end();
-      return;
-    }
-    const error = new SluiceError("method_not_allowed", "CONNECT is not possible here; this is no proxy.");
-    this.#connections.get(request.socket)?.refuse(error);
-  }
-
-  /** Answers what the parser refuses, and requests that arrive too slowly. */
-  #refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
-    const connection = this.#connections.get(socket);
-    const refusal = refusalOf(error);
-    if (connection === undefined || refusal === undefined) {
-      socket.destroy();
-    } else {
-      connection.refuse(refusal);
-    }
-  }
-
-  /** Node's own timer for this would be moved twice a request; one look a second at all connections costs less. */
+  /** A timer for each connection would be moved twice a request; one look a second at all of them costs less. */
   #sweep(): void {
-    const { keepAliveTimeoutMs, headersTimeoutMs } = this.#config;
-    const oldest = performance.now() - keepAliveTimeoutMs;
-    for (const [socket, connection] of this.#connections) {
-      if (connection.idleAt(oldest, oldest - headersTimeoutMs)) {
-        socket.destroy();
-      } else {
-        connection.watchClient(keepAliveTimeoutMs);
-      }
+    const now = performance.now();
+    for (const connection of this.#connections) {
+      connection.sweep(now);
     }
   }
-}
-
-function plainServer(config: ServerConfig): Server {
-  return createServer({ ...limits(config), noDelay: true, keepAlive: true });
-}
-
-function limits(config: ServerConfig): object {
-  return {
-    maxHeaderSize: config.maxHeaderBytes,
-    // node wants it so; the header is a part of the request
-    headersTimeout: Math.min(config.headersTimeoutMs, config.requestTimeoutMs),
-    requestTimeout: config.requestTimeoutMs,
-    keepAliveTimeout: 0,
-    connectionsCheckingInterval: CHECK_INTERVAL_MS,
-    highWaterMark: 64 * 1024,
-    insecureHTTPParser: false,
-    // answered by the engine, in the client's dialect
-    requireHostHeader: false,
-    // of two Host or Authorization headers node would take the first and others perhaps the last: joined they are neither
-    joinDuplicateHeaders: true,
-  };
-}
-
-function secureServer(config: ServerConfig, tls: { cert: string; key: string }): Http2SecureServer {
-  return createSecureServer({
-    ...limits(config),
-    allowHTTP1: true,
-    cert: tls.cert,
-    key: tls.key,
-    minVersion: "TLSv1.2",
-    handshakeTimeout: config.headersTimeoutMs,
-    settings: { maxConcurrentStreams: MAX_HTTP2_STREAMS, maxHeaderListSize: config.maxHeaderBytes },
-  });
-}
-
-function tooSlow(): SluiceError {
-  return new SluiceError("request_timeout", "The request did not arrive in time.");
-}
-
-/** What to tell a client whose request could not be read; undefined if it cannot be told anything. */
-function refusalOf({ code = "" }: NodeJS.ErrnoException): SluiceError | undefined {
-  if (code === "ERR_HTTP_REQUEST_TIMEOUT") {
-    return tooSlow();
-  }
-  if (code === "HPE_HEADER_OVERFLOW") {
-    return new SluiceError("header_too_large", "The request's header is too large.");
-  }
-  // the connection's end within a request is no mistake in it: the client left
-  const isMistake = code.startsWith("HPE_") && code !== "HPE_INVALID_EOF_STATE";
-  return isMistake ? new SluiceError("invalid_request", "The request is not valid HTTP.") : undefined;
 }

@@ -3,7 +3,8 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { UpstreamFailure, type UpstreamHandler } from "../origin.ts";
-import { ResponseParser, ResponseSyntaxError, type ResponseReceiver } from "./response-parser.ts";
+import { HttpSyntaxError } from "../../lib/http1/http-syntax-error.ts";
+import { ResponseParser, type ResponseReceiver } from "./response-parser.ts";
 
 /** Up to this size head and body are put together, so that they leave in one write. */
 const MAX_JOINED_BYTES = 256 * 1024;
@@ -91,7 +92,7 @@ export class Connection implements ResponseReceiver {
     try {
       this.#parser.push(chunk);
     } catch (error) {
-      if (!(error instanceof ResponseSyntaxError)) {
+      if (!(error instanceof HttpSyntaxError)) {
         throw error;
       }
       this.#fail(new UpstreamFailure("protocol", error));

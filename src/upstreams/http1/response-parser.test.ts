@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { ResponseParser, ResponseSyntaxError } from "./response-parser.ts";
+import { HttpSyntaxError } from "../../lib/http1/http-syntax-error.ts";
+import { ResponseParser } from "./response-parser.ts";
 
 interface Parsed {
   status: number;
@@ -134,7 +135,7 @@ test("what could be read in two ways is refused", () => {
     "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n123456789\r\n",
   ];
   for (const text of malformed) {
-    assert.throws(() => parse(Buffer.from(text, "latin1")), ResponseSyntaxError, JSON.stringify(text));
+    assert.throws(() => parse(Buffer.from(text, "latin1")), HttpSyntaxError, JSON.stringify(text));
   }
 });
 
@@ -156,6 +157,6 @@ test("heads, size lines and trailers have limits", () => {
     `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n${"a: b\r\n".repeat(5_000)}`,
   ];
   for (const text of endless) {
-    assert.throws(() => parse(Buffer.from(text)), ResponseSyntaxError);
+    assert.throws(() => parse(Buffer.from(text)), HttpSyntaxError);
   }
 });
