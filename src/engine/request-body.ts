@@ -1,5 +1,6 @@
 /** Reads the body of a client's request, to its end or to its limit. */
 import type { Http2ServerRequest } from "node:http2";
+import { BytePieces } from "../lib/byte-pieces.ts";
 import { SluiceError } from "../lib/errors.ts";
 import type { BodyBudget } from "./body-budget.ts";
 import type { ClientRequest } from "./client-messages.ts";
@@ -24,32 +25,29 @@ export function readRequestBody(
   budget: BodyBudget,
   receiver: BodyReceiver,
 ): () => void {
-  let chunks: Buffer[] = [];
-  let length = 0;
+  const pieces = new BytePieces();
   let held = 0;
   request.on("data", (chunk: Buffer) => {
     if (receiver.answered()) {
-      chunks = [];
+      pieces.clear();
       return;
     }
-    length += chunk.length;
-    if (length > maxBytes) {
-      chunks = [];
+    if (pieces.length + chunk.length > maxBytes) {
+      pieces.clear();
       receiver.onRefused(bodyTooLarge(maxBytes));
       return;
     }
     if (!budget.take(chunk.length, held)) {
-      chunks = [];
+      pieces.clear();
       receiver.onRefused(noRoom());
       return;
     }
     held += chunk.length;
-    chunks.push(chunk);
+    pieces.push(chunk);
   });
   request.on("end", () => {
-    const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length);
     // the request, and with it this function, may live as long as a stream; the body need not
-    chunks = [];
+    const body = pieces.take();
     if (!receiver.answered()) {
       receiver.onBody(body);
     }

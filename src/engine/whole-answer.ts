@@ -1,6 +1,7 @@
 /** An answer that comes as one JSON object: read to its end, then sent on as its bytes, or through the internal form. */
 import type { IncomingHttpHeaders } from "node:http";
 import type { Usage } from "../dialects/form.ts";
+import { BytePieces } from "../lib/byte-pieces.ts";
 import { SluiceError } from "../lib/errors.ts";
 import type { JsonObject } from "../lib/json.ts";
 import { scanObject } from "../lib/json-scan.ts";
@@ -23,8 +24,7 @@ const SPACE = 0x20;
 export class WholeAnswer implements AnswerSink {
   readonly #attempt: Attempt;
   readonly #headers: IncomingHttpHeaders;
-  readonly #chunks: Buffer[] = [];
-  #length = 0;
+  readonly #pieces = new BytePieces();
   #begun = false;
 
   constructor(attempt: Attempt, headers: IncomingHttpHeaders) {
@@ -33,11 +33,10 @@ export class WholeAnswer implements AnswerSink {
   }
 
   data(chunk: Buffer): void {
-    this.#length += chunk.length;
-    if (this.#length > MAX_ANSWER_BYTES) {
+    if (this.#pieces.length + chunk.length > MAX_ANSWER_BYTES) {
       throw new SluiceError("upstream_invalid_answer", "The model's provider sent an answer that is too large.");
     }
-    this.#chunks.push(chunk);
+    this.#pieces.push(chunk);
     // white space is what some send to keep the connection while the model works
     if (this.#begun || chunk.some((byte) => byte > SPACE)) {
       this.#watchSilence();
@@ -56,7 +55,7 @@ export class WholeAnswer implements AnswerSink {
   }
 
   end(): void {
-    const body = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks, this.#length);
+    const body = this.#pieces.take();
     const attempt = this.#attempt;
     const { target } = attempt.endpoint.target.dialect;
     if (!isObject(body)) {
