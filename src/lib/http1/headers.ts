@@ -1,5 +1,6 @@
 /** Header fields of HTTP/1.x messages (RFC 9110 section 5, RFC 9112 section 5). */
 import type { IncomingHttpHeaders } from "node:http";
+import { ownText } from "../own-text.ts";
 import { HttpSyntaxError } from "./http-syntax-error.ts";
 
 const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
@@ -104,8 +105,7 @@ function headerName(sent: string): string {
   }
   const name = sent.toLowerCase();
   if (knownNames.size < MAX_KNOWN_NAMES && sent.length <= MAX_KNOWN_LENGTH) {
-    // a copy: a part of a head would keep the whole head
-    knownNames.set(Buffer.from(sent, "latin1").toString("latin1"), name);
+    knownNames.set(ownText(sent), name);
   }
   return name;
 }

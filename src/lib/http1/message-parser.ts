@@ -21,6 +21,8 @@ type State = "head" | "length" | "chunkSize" | "chunkData" | "chunkEnd" | "trail
 export interface MessageLimits {
   readonly maxHeadBytes: number;
   readonly maxTrailerBytes: number;
+  /** Of a body: what stands behind the sizes of its chunks. */
+  readonly maxExtensionBytes: number;
 }
 
 export abstract class MessageParser {
@@ -32,6 +34,7 @@ export abstract class MessageParser {
   #held: Buffer | undefined;
   #remaining = 0;
   #trailerBytes = 0;
+  #extensionBytes = 0;
 
   constructor(limits: MessageLimits) {
     this.#limits = limits;
@@ -61,6 +64,7 @@ export abstract class MessageParser {
     this.stopped = false;
     this.#held = undefined;
     this.#trailerBytes = 0;
+    this.#extensionBytes = 0;
   }
 
   /** The body has the length that a `content-length` says. @throws HttpSyntaxError */
@@ -176,6 +180,10 @@ export abstract class MessageParser {
     const size = this.chunkSizeLine.exec(line.text)?.[1];
     if (size === undefined) {
       throw new HttpSyntaxError("a chunk's size is not a number");
+    }
+    this.#extensionBytes += line.text.length - size.length;
+    if (this.#extensionBytes > this.#limits.maxExtensionBytes) {
+      throw new HttpSyntaxError("the extensions of chunks are too large", "tooLarge");
     }
     this.#beginChunk(Number.parseInt(size, 16));
     return line.end;

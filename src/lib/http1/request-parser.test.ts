@@ -3,11 +3,16 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { connect, type AddressInfo } from "node:net";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { HttpSyntaxError } from "./http-syntax-error.ts";
 import { RequestParser, type RequestHead } from "./request-parser.ts";
 
 const MAX_HEAD_BYTES = 2_000;
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
 
 interface Parsed {
   readonly method: string;
@@ -114,6 +119,29 @@ test("heads and trailers have a limit, also when they come slowly", () => {
     parse(Buffer.from(`GET / HTTP/1.1\r\nx: ${"a".repeat(MAX_HEAD_BYTES - 50)}\r\n\r\n`)).requests.length,
     1,
   );
+});
+
+test("extensions of chunks have a limit, together and for each request anew", () => {
+  const body = (extensions: number): string => `1;a="${"x".repeat(1_000)}"\r\nx\r\n`.repeat(extensions);
+  const request = (extensions: number): string =>
+    `PUT / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n${body(extensions)}0\r\n\r\n`;
+  const within = parse(Buffer.from(request(16) + request(16)));
+  assert.deepEqual([within.requests.map(({ body: { length } }) => length), within.error], [[16, 16], undefined]);
+  const beyond = Buffer.from(request(17));
+  assert.equal(parse(beyond).error?.reason, "tooLarge");
+  assert.equal(parse(beyond, Array.from(beyond.keys()).slice(1)).error?.reason, "tooLarge");
+});
+
+test("what a connection remembers of a head does not keep all of it", () => {
+  const parsers = Array.from({ length: 500 }, () => {
+    const parser = new RequestParser({ onHead() {}, onData() {}, onEnd() {} }, 100_000);
+    parser.push(Buffer.from(`GET /a/path/that/is/long HTTP/1.1\r\nx: ${"y".repeat(90_000)}\r\n\r\n`), 0);
+    return parser;
+  });
+  collectGarbage();
+  const { heapUsed } = process.memoryUsage();
+  assert.ok(parsers.every(({ isDone }) => isDone));
+  assert.ok(heapUsed < 40_000_000, `${heapUsed} bytes`);
 });
 
 test("what cannot become a request is refused without waiting for more of it", () => {

@@ -1,5 +1,6 @@
 /** Parses HTTP/1.x requests (RFC 9112) from a connection, one after the other; where RFC 9112 lets a server choose, it refuses. */
 import { METHODS, type IncomingHttpHeaders } from "node:http";
+import { ownText } from "../own-text.ts";
 import { hasLine, HeaderReader } from "./headers.ts";
 import { HttpSyntaxError } from "./http-syntax-error.ts";
 import { MessageParser } from "./message-parser.ts";
@@ -10,6 +11,8 @@ const TARGET = /^(?:\/|https?:\/\/|\*$)/i;
 /** With extensions (section 7.1.1), which mean nothing here. */
 const CHUNK_SIZE_LINE =
   /^([0-9A-Fa-f]{1,8})(?:;[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:=(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+|"[^"\\]*"))?)*$/;
+/** Of all chunks of a body, as node takes: no limit of a body's size counts them. */
+const MAX_EXTENSION_BYTES = 16 * 1024;
 /** Others may not take the tab for a blank, and the coding for an unknown one. */
 const CODING_WITH_TAB = /^transfer-encoding:[^\r]*\t/im;
 /** Control characters (RFC 9110 section 5.5), and line ends other than CRLF. */
@@ -61,7 +64,7 @@ export class RequestParser extends MessageParser {
 
   /** @param maxHeadBytes of a head, and of all trailers of a body */
   constructor(receiver: RequestReceiver, maxHeadBytes: number) {
-    super({ maxHeadBytes, maxTrailerBytes: maxHeadBytes });
+    super({ maxHeadBytes, maxTrailerBytes: maxHeadBytes, maxExtensionBytes: MAX_EXTENSION_BYTES });
     this.#receiver = receiver;
     this.#maxHeadBytes = maxHeadBytes;
   }
@@ -117,7 +120,8 @@ export class RequestParser extends MessageParser {
   protected takeHead(head: string): void {
     if (!hasLine(head, this.#line.text, 0)) {
       const lineEnd = head.indexOf("\r\n");
-      this.#line = readRequestLine(lineEnd < 0 ? head : head.slice(0, lineEnd));
+      // it is kept as long as the connection
+      this.#line = readRequestLine(ownText(lineEnd < 0 ? head : head.slice(0, lineEnd)));
     }
     const { text, method, target, minorVersion } = this.#line;
     const headers = this.#headers.read(head, text.length === head.length ? -1 : text.length);

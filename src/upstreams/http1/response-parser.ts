@@ -7,7 +7,8 @@ import { HeaderReader } from "../../lib/http1/headers.ts";
 import { HttpSyntaxError } from "../../lib/http1/http-syntax-error.ts";
 import { MessageParser } from "../../lib/http1/message-parser.ts";
 
-const LIMITS = { maxHeadBytes: 64 * 1024, maxTrailerBytes: 16 * 1024 };
+// a stream that pads each of its sizes may go on for hours
+const LIMITS = { maxHeadBytes: 64 * 1024, maxTrailerBytes: 16 * 1024, maxExtensionBytes: Infinity };
 /** 1xx before an answer. */
 const MAX_INTERIMS = 100;
 const STATUS_LINE = /^HTTP\/1\.([01]) (\d{3})(?: [\t\x20-\x7e\x80-\xff]*)?$/;
