@@ -230,8 +230,14 @@ export class Http1Connection implements AnswerCarrier, ExchangeCarrier, RequestR
     const rest = this.#take(Buffer.concat(this.#ahead, this.#aheadBytes));
     this.#ahead = [rest];
     this.#aheadBytes = rest.length;
-    if (this.#overflowed && !this.#parser.isDone) {
+    if (!this.#overflowed || this.#parser.isDone) {
+      return;
+    }
+    if (this.#state === "open") {
       this.#refuse(new SluiceError("invalid_request", TOO_MUCH_AHEAD));
+    } else {
+      // it has been refused for another reason; closing at once would take the answer to that from its client
+      this.#end("still sends");
     }
   }
 
