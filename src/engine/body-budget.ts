@@ -1,4 +1,4 @@
-/** How many bytes of request bodies a worker holds at once: each body has its limit, and so has their sum. */
+/** How many bytes of bodies, of requests or of answers, a worker holds at once: each has its limit, and so has their sum. */
 export class BodyBudget {
   readonly #maxBytes: number;
   #usedBytes = 0;

@@ -43,6 +43,7 @@ async function begin(t: TestContext, request = GET): Promise<Round> {
   } as Engine);
   const services = {
     bodies: new BodyBudget(MAX_BODIES_BYTES),
+    answers: new BodyBudget(MAX_BODIES_BYTES),
     streams: new Set(),
     draining: () => false,
     cutOff(response: ServerResponse) {

@@ -85,6 +85,8 @@ export class Exchange implements RequestView {
   #outcome: Outcome = "ok";
   #errorCode = "";
   #bytesOut = 0;
+  /** What a collected answer has taken of the memory for such answers. */
+  #answerBytes = 0;
   /** The last event of a stream that broke is written; the connection ends in a moment. */
   #broken = false;
   #finished = false;
@@ -178,6 +180,19 @@ export class Exchange implements RequestView {
   /** Sets what must stop when the client leaves or is told of an error; undefined when nothing runs. */
   setRunning(running: Abortable | undefined): void {
     this.#running = running;
+  }
+
+  /** Makes room for more of an answer that is collected, until the client has it. Returns false where there is none. */
+  holdAnswer(bytes: number): boolean {
+    const hasRoom = this.services.answers.take(bytes, this.#answerBytes);
+    this.#answerBytes += hasRoom ? bytes : 0;
+    return hasRoom;
+  }
+
+  /** What was collected of an answer is held no longer. */
+  dropAnswer(): void {
+    this.services.answers.giveBack(this.#answerBytes);
+    this.#answerBytes = 0;
   }
 
   /** Sends a whole answer. @param headers names and values, alternating, content-type included */
@@ -376,6 +391,7 @@ export class Exchange implements RequestView {
     this.entry.close(outcome, status, this.#errorCode, this.#bytesOut, timings);
     this.lease.letGo();
     this.releaseBody?.();
+    this.dropAnswer();
     this.connection?.ended(this);
     this.services.ended(this);
   }

@@ -97,6 +97,8 @@ class Setting {
       setRunning(running: Abortable | undefined) {
         call.running = running;
       },
+      holdAnswer: () => true,
+      dropAnswer() {},
       send(status: number) {
         call.answer(String(status));
       },

@@ -40,7 +40,10 @@ export interface Services {
   readonly cooldowns: Cooldowns;
   readonly quotas: QuotaServices;
   readonly deadlines: DeadlineTicker;
+  /** Of requests. */
   readonly bodies: BodyBudget;
+  /** Of answers that are collected before they are sent. */
+  readonly answers: BodyBudget;
   readonly ids: WordIds;
   readonly log: FaultLog;
   /** Streams that clients wait for, for heartbeats. */

@@ -8,7 +8,7 @@ import { scanObject } from "../lib/json-scan.ts";
 import { estimateTokens } from "../lib/token-estimate.ts";
 import type { WordedAnswer } from "./worded-answer.ts";
 import type { AnswerSink, Attempt } from "./attempt.ts";
-import { invalidAnswer, retryAfterMsOf, upstreamErrorFailure } from "./attempt-failure.ts";
+import { invalidAnswer, noRoomForAnswer, retryAfterMsOf, upstreamErrorFailure } from "./attempt-failure.ts";
 import { errorWithoutSecrets } from "./error-text.ts";
 import { estimatedPrompt, recordPromptEstimate, recordReportedUsage } from "./record-usage.ts";
 import { returnedHeaders } from "./returned-headers.ts";
@@ -30,11 +30,19 @@ export class WholeAnswer implements AnswerSink {
   constructor(attempt: Attempt, headers: IncomingHttpHeaders) {
     this.#attempt = attempt;
     this.#headers = headers;
+    // that of an attempt before
+    attempt.call.exchange.dropAnswer();
   }
 
   data(chunk: Buffer): void {
     if (this.#pieces.length + chunk.length > MAX_ANSWER_BYTES) {
       throw new SluiceError("upstream_invalid_answer", "The model's provider sent an answer that is too large.");
+    }
+    if (!this.#attempt.call.exchange.holdAnswer(chunk.length)) {
+      this.abandoned();
+      this.#pieces.clear();
+      this.#attempt.failed(noRoomForAnswer());
+      return;
     }
     this.#pieces.push(chunk);
     // white space is what some send to keep the connection while the model works

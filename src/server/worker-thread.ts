@@ -76,6 +76,7 @@ const services: Services = {
   name: (id) => names.name(id),
   deadlines: new DeadlineTicker(),
   bodies: new BodyBudget(bodyMemoryBytes(start.server)),
+  answers: new BodyBudget(bodyMemoryBytes(start.server)),
   ids: wordIds(start.gateway, (name) => names.find(name)),
   log: {
     error(details, message) {
