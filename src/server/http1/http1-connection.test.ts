@@ -1,11 +1,35 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { connect, createServer, type AddressInfo } from "node:net";
+import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { test, type TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ClientAnswer, ClientRequest } from "../../engine/client-messages.ts";
 import { Http1Connection } from "./http1-connection.ts";
 
 const LIMITS = { maxHeaderBytes: 8_192, headersTimeoutMs: 5_000, requestTimeoutMs: 5_000, keepAliveTimeoutMs: 5_000 };
+
+/** A connection that is looked at as often as a tenth of its times. */
+async function open(
+  t: TestContext,
+  limits: typeof LIMITS,
+  answer: (answer: ClientAnswer, request: ClientRequest) => void,
+): Promise<Socket> {
+  const server = createServer((socket) => {
+    const connection = new Http1Connection(socket, limits, (request, response) => {
+      answer(response, request);
+      return undefined;
+    });
+    const sweeper = setInterval(() => connection.sweep(performance.now()), limits.keepAliveTimeoutMs / 10);
+    socket.on("close", () => clearInterval(sweeper));
+  });
+  t.after(() => server.close());
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const socket = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  socket.on("error", () => {});
+  t.after(() => socket.destroy());
+  return socket;
+}
 
 /** Sends bytes, and waits until the connection ends. Requests are answered by `answer`, without an exchange. */
 async function talk(
@@ -123,4 +147,38 @@ test("what is expected and not known is 417, tunnels are 405; neither reaches a 
   assert.match(await talk(t, "CONNECT x:443 HTTP/1.1\r\nhost: x:443\r\n\r\n", never), /^HTTP\/1\.1 405 [^]*no proxy/);
   const old = head("GET", "1.0", "expect: miracles\r\n");
   assert.match(await talk(t, old, (answer) => send(answer, "x")), /^HTTP\/1\.1 200 /);
+});
+
+test("who takes nothing of an answer is not waited for, though it goes on sending", async (t) => {
+  const socket = await open(t, { ...LIMITS, keepAliveTimeoutMs: 400 }, (answer) => {
+    send(answer, Buffer.alloc(32_000_000));
+  });
+  socket.pause();
+  socket.write(head("GET"));
+  const trickle = setInterval(() => socket.write("G"), 50);
+  t.after(() => clearInterval(trickle));
+  await Promise.race([
+    new Promise((resolve) => socket.once("close", resolve)),
+    sleep(4_000, undefined, { ref: false }).then(() => assert.fail("it is still open")),
+  ]);
+});
+
+test("who sends ahead while it takes its answers slowly has all of them", async (t) => {
+  const bytes = 4_000_000;
+  const socket = await open(t, { ...LIMITS, keepAliveTimeoutMs: 400 }, (answer) => {
+    send(answer, Buffer.alloc(bytes));
+  });
+  let received = 0;
+  socket.on("data", (chunk: Buffer) => {
+    received += chunk.length;
+    socket.pause();
+    setTimeout(() => socket.resume(), 2);
+  });
+  for (let count = 0; count < 5; count++) {
+    socket.write(head("GET"));
+    await sleep(5);
+  }
+  socket.write(LAST);
+  await once(socket, "end");
+  assert.ok(received > 6 * bytes && received < 6 * bytes + 1_000, `${received}`);
 });

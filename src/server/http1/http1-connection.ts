@@ -55,6 +55,9 @@ export class Http1Connection implements AnswerCarrier, ExchangeCarrier, RequestR
   #idleSince = performance.now();
   #requestSince = 0;
   #clientIsWatched = false;
+  /** What the client had not taken when it was looked at last, and since when. */
+  #waitingBytes = 0;
+  #waitingSince = 0;
 
   constructor(socket: Socket, limits: Http1Limits, onRequest: OnRequest) {
     this.socket = socket;
@@ -85,6 +88,10 @@ export class Http1Connection implements AnswerCarrier, ExchangeCarrier, RequestR
   /** It carries no request, and none has begun to arrive. */
   get idle(): boolean {
     return this.#answer === undefined && this.#parser.isBetween && this.#aheadBytes === 0;
+  }
+
+  get #sendsAhead(): boolean {
+    return this.#aheadBytes > 0 || this.#overflowed;
   }
 
   onHead(head: RequestHead): void {
@@ -145,15 +152,23 @@ export class Http1Connection implements AnswerCarrier, ExchangeCarrier, RequestR
     } else if (this.#request?.complete !== true && takenMs > requestTimeoutMs) {
       this.#refuse(tooSlow());
     }
-    this.#watchClient(keepAliveTimeoutMs);
+    this.#watchClient(keepAliveTimeoutMs, now);
   }
 
   /**
    * Closes the connection when its client takes nothing of what waits for it for `timeoutMs`. Such clients are rare: a
-   * timer for every connection would be moved with every chunk.
+   * timer for every connection would be moved with every chunk. To the socket's own timeout all that is read is life, so
+   * that a client could hold its answer for ever by sending on: where it does, no write may take twice the time.
    */
-  #watchClient(timeoutMs: number): void {
-    const waits = this.socket.writableLength > 0;
+  #watchClient(timeoutMs: number, now: number): void {
+    const { writableLength } = this.socket;
+    if (writableLength !== this.#waitingBytes) {
+      this.#waitingBytes = writableLength;
+      this.#waitingSince = now;
+    } else if (writableLength > 0 && this.#sendsAhead && now - this.#waitingSince > 2 * timeoutMs) {
+      this.socket.destroy();
+    }
+    const waits = writableLength > 0;
     if (waits !== this.#clientIsWatched) {
       this.#clientIsWatched = waits;
       this.socket.setTimeout(waits ? timeoutMs : 0);
@@ -268,7 +283,7 @@ export class Http1Connection implements AnswerCarrier, ExchangeCarrier, RequestR
   }
 
   /** Nothing more is taken. A client that still sends would lose the last answer if the connection were closed at once. */
-  #end(client: "is done" | "still sends" = this.#aheadBytes > 0 || this.#overflowed ? "still sends" : "is done"): void {
+  #end(client: "is done" | "still sends" = this.#sendsAhead ? "still sends" : "is done"): void {
     this.#state = "ending";
     this.#ahead = [];
     this.#aheadBytes = 0;
