@@ -55,6 +55,16 @@ before(async () => {
       ],
       models: [...Object.keys(CLOCKS).map((name) => model(name, 0)), model("connect", 1), model("total", 9)],
       consumers: [{ name: "tests", grants: [{ model: "*" }], keys: [{ name: "main", hash }] }],
+      domains: [
+        {
+          host: "*",
+          routes: [
+            { path: "/v1/*", api: "openai" },
+            { path: "/quick/*", api: "openai", timeout: "400ms" },
+            { path: "/patient/*", api: "openai", timeout: "1400ms" },
+          ],
+        },
+      ],
     },
   });
 });
@@ -213,6 +223,21 @@ describe("clocks", { concurrency: 4 }, () => {
     const reading = await read(callOf("total", true, requestId));
     assert.deepEqual([reading.code, reading.complete, reading.cut], ["total_timeout", false, true]);
     assert.ok(reading.text.startsWith("one one one "));
+  });
+
+  test("total: a route's own takes the place of the provider's, be it shorter or longer (21)", async () => {
+    for (const [route, wantedMs] of [
+      ["quick", 400],
+      ["patient", 1_400],
+    ] as const) {
+      await takes(wantedMs, async () => {
+        const requestId = randomUUID();
+        upstream.answerTo(requestId, says());
+        const reading = await read({ ...callOf("total", true, requestId), url: `${gateway.url}/${route}` });
+        assert.deepEqual([reading.status, reading.code], [504, "total_timeout"]);
+        return reading.ms;
+      });
+    }
   });
 
   test("total: it bounds all attempts together (21)", async () => {
