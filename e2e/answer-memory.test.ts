@@ -47,10 +47,11 @@ const small = () => world.call(PAIR, false, says(wholeAnswer(cannedAnswer("opena
 
 test("more whole answers than there is room for are refused, once, and served when there is room again", async () => {
   const held = [await hold(), await hold()];
-  const { reading, hits, entry } = await large();
+  const refused = await large();
+  const { reading, hits } = refused;
   assert.deepEqual([reading.status, errorCode(reading.body), hits], [503, "overloaded", 1]);
   assert.deepEqual([reading.headers.get("retry-after"), reading.headers.get("retry-after-ms")], ["1", "1000"]);
-  const { outcome, error, tokensEstimated, promptTokens } = await entry();
+  const { outcome, error, tokensEstimated, promptTokens } = await refused.entry();
   assert.deepEqual([outcome, error, tokensEstimated], ["gateway_error", "overloaded", true]);
   assert.ok(promptTokens > 0);
   assert.equal((await small()).reading.status, 200);

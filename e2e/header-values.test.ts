@@ -141,7 +141,13 @@ test("what is returned of a provider's headers arrives byte by byte, of answers,
 });
 
 test("a provider's header that could end its line is no answer", async () => {
-  for (const value of ["a\rset-cookie: canary", "a\nset-cookie: canary", "a\0b", "a\u001bb", "a\r\n set-cookie: canary"]) {
+  for (const value of [
+    "a\rset-cookie: canary",
+    "a\nset-cookie: canary",
+    "a\0b",
+    "a\u001bb",
+    "a\r\n set-cookie: canary",
+  ]) {
     const said = wholeAnswer(cannedAnswer("openai", "x"), { headers: [`openai-version: ${value}`] });
     const { answer, text } = await call([], said);
     assert.equal(answer?.status, 502, JSON.stringify(value));

@@ -68,7 +68,8 @@ export function invalidAnswer(message: string): AttemptFailure {
 
 /** The answers that are collected have all the memory that they may: not the node's fault, and no better the next time. */
 export function noRoomForAnswer(): AttemptFailure {
-  const message = "The gateway holds as many answers as it may (server.maxBufferedBytes). Try again in a moment, or stream.";
+  const message =
+    "The gateway holds as many answers as it may (server.maxBufferedBytes). Try again in a moment, or stream.";
   const error = new SluiceError("overloaded", message, { retryAfterMs: DEFAULT_REST_MS });
   return { ...ownError(error, "connect"), retryable: "never", blamesNode: false };
 }

@@ -23,7 +23,9 @@ export const serverSchema = section({
   maxBodyBytes: size(1, GIB).prefault("20MiB").describe("Largest request body"),
   maxBufferedBytes: size(0, 1024 * GIB)
     .prefault(0)
-    .describe("Request bodies in memory at once, a worker, and as much of whole answers; 0: an eighth of the memory, shared by the workers"),
+    .describe(
+      "Request bodies in memory at once, a worker, and as much of whole answers; 0: an eighth of the memory, shared by the workers",
+    ),
   maxHeaderBytes: size(1 * KIB, 1024 * KIB)
     .prefault("32KiB")
     .describe("Largest request header"),
