@@ -8,6 +8,8 @@ import { ResponseParser, type ResponseReceiver } from "./response-parser.ts";
 
 /** Up to this size head and body are put together, so that they leave in one write. */
 const MAX_JOINED_BYTES = 256 * 1024;
+/** Of a larger body, what is written at a time. */
+const PART_BYTES = 256 * 1024;
 /** Where plain connections put them together; made anew when a socket keeps it. */
 let joining: Buffer | undefined;
 
@@ -25,6 +27,8 @@ export class Connection implements ResponseReceiver {
   readonly #parser = new ResponseParser(this);
   #handler: UpstreamHandler | undefined;
   #closed = false;
+  /** Parts of the body wait to be written. */
+  #isSending = false;
   /** Monotonic time at which it became idle. */
   idleSince = 0;
 
@@ -61,11 +65,27 @@ export class Connection implements ResponseReceiver {
     } else if (head.length + body.length <= MAX_JOINED_BYTES) {
       this.#sendJoined(head, body);
     } else {
-      this.#socket.cork();
       this.#socket.write(head, "latin1");
-      this.#socket.write(body);
-      this.#socket.uncork();
+      this.#sendParts(body, 0, handler);
     }
+  }
+
+  /**
+   * A peer may answer by the head, and close. With a write that fails then goes what it has said, so that between the parts
+   * of a large body there is time to read.
+   */
+  #sendParts(body: Buffer, from: number, handler: UpstreamHandler): void {
+    const end = Math.min(body.length, from + PART_BYTES);
+    this.#isSending = end < body.length;
+    this.#socket.write(body.subarray(from, end), () => {
+      if (this.#isSending) {
+        setImmediate(() => {
+          if (this.#handler === handler) {
+            this.#sendParts(body, end, handler);
+          }
+        });
+      }
+    });
   }
 
   #sendJoined(head: string, body: Buffer): void {
@@ -126,7 +146,7 @@ export class Connection implements ResponseReceiver {
     const handler = this.#handler;
     this.#handler = undefined;
     // an answer to a request that is not all sent: the next request would wait for somebody to read the rest of it
-    const sent = this.#socket.writableLength === 0;
+    const sent = this.#socket.writableLength === 0 && !this.#isSending;
     if (reusable && sent && this.usable) {
       this.#socket.resume();
       this.#owner.idle(this);
