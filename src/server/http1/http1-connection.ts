@@ -10,6 +10,7 @@ import type { ServerConfig } from "../../config/snapshot.ts";
 import { DIALECTS } from "../../dialects/builtin.ts";
 import type { ClientAnswer, ClientRequest } from "../../engine/client-messages.ts";
 import type { Exchange, ExchangeCarrier } from "../../engine/exchange.ts";
+import { BytePieces } from "../../lib/byte-pieces.ts";
 import { SluiceError } from "../../lib/errors.ts";
 import { HttpSyntaxError } from "../../lib/http1/http-syntax-error.ts";
 import { RequestParser, type RequestHead, type RequestReceiver } from "../../lib/http1/request-parser.ts";
@@ -47,10 +48,9 @@ export class Http1Connection implements AnswerCarrier, ExchangeCarrier, RequestR
   #request: Http1Request | undefined;
   #answer: Http1Answer | undefined;
   #exchange: Exchange | undefined;
-  #ahead: Buffer[] = [];
+  readonly #ahead = new BytePieces();
   /** Something sent ahead was dropped: nothing that comes after it makes sense. */
   #overflowed = false;
-  #aheadBytes = 0;
   #discardedBytes = 0;
   #idleSince = performance.now();
   #requestSince = 0;
@@ -87,11 +87,11 @@ export class Http1Connection implements AnswerCarrier, ExchangeCarrier, RequestR
 
   /** It carries no request, and none has begun to arrive. */
   get idle(): boolean {
-    return this.#answer === undefined && this.#parser.isBetween && this.#aheadBytes === 0;
+    return this.#answer === undefined && this.#parser.isBetween && this.#ahead.length === 0;
   }
 
   get #sendsAhead(): boolean {
-    return this.#aheadBytes > 0 || this.#overflowed;
+    return this.#ahead.length > 0 || this.#overflowed;
   }
 
   onHead(head: RequestHead): void {
@@ -214,10 +214,9 @@ export class Http1Connection implements AnswerCarrier, ExchangeCarrier, RequestR
 
   /** Keeps bytes of requests that are not begun with yet. */
   #wait(bytes: Buffer): void {
-    this.#overflowed ||= this.#aheadBytes + bytes.length > MAX_AHEAD_BYTES;
+    this.#overflowed ||= this.#ahead.length + bytes.length > MAX_AHEAD_BYTES;
     if (!this.#overflowed && bytes.length > 0) {
       this.#ahead.push(bytes);
-      this.#aheadBytes += bytes.length;
     }
   }
 
@@ -236,15 +235,16 @@ export class Http1Connection implements AnswerCarrier, ExchangeCarrier, RequestR
       return;
     }
     this.#parser.next();
-    if (this.#aheadBytes > 0 || this.#overflowed) {
+    if (this.#sendsAhead) {
       this.#takeAhead();
     }
   }
 
   #takeAhead(): void {
-    const rest = this.#take(Buffer.concat(this.#ahead, this.#aheadBytes));
-    this.#ahead = [rest];
-    this.#aheadBytes = rest.length;
+    const rest = this.#take(this.#ahead.take());
+    if (rest.length > 0) {
+      this.#ahead.push(rest);
+    }
     if (!this.#overflowed || this.#parser.isDone) {
       return;
     }
@@ -285,8 +285,7 @@ export class Http1Connection implements AnswerCarrier, ExchangeCarrier, RequestR
   /** Nothing more is taken. A client that still sends would lose the last answer if the connection were closed at once. */
   #end(client: "is done" | "still sends" = this.#sendsAhead ? "still sends" : "is done"): void {
     this.#state = "ending";
-    this.#ahead = [];
-    this.#aheadBytes = 0;
+    this.#ahead.clear();
     if (client === "is done") {
       this.socket.destroySoon();
       return;
