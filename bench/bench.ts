@@ -13,6 +13,7 @@ import type {
 } from "./peers/contract.ts";
 import type { Cores } from "./processes.ts";
 import { median } from "./statistics.ts";
+import { messageOf } from "../src/lib/thrown.ts";
 
 /** One measured quantity of one peer; its value is the median of the rounds. */
 export interface Figure {
@@ -117,7 +118,7 @@ export class Bench {
       this.log(`starting ${peer.name} ${peer.version}`);
       return await peer.start(this.startContext(peer.name));
     } catch (error) {
-      this.remark(`${peer.name} did not start: ${error instanceof Error ? error.message : String(error)}`);
+      this.remark(`${peer.name} did not start: ${messageOf(error)}`);
       return undefined;
     }
   }

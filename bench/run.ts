@@ -32,6 +32,7 @@ import { soak } from "./scenarios/soak.ts";
 import { swap } from "./scenarios/swap.ts";
 import { workers } from "./scenarios/workers.ts";
 import { takeTurn } from "./turn.ts";
+import { messageOf } from "../src/lib/thrown.ts";
 
 const REPOSITORY = join(import.meta.dirname, "..");
 const CACHE = join(REPOSITORY, ".bench-peers");
@@ -84,7 +85,7 @@ async function installPeers(options: Options): Promise<{ installed: InstalledPee
     try {
       installed.push(await kind.install(CACHE));
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       missing.push({ name: kind.name, reason: reason.replaceAll(/\s+/g, " ").replaceAll("|", "/") });
       process.stderr.write(`${kind.name} cannot be installed here: ${reason}\n`);
     }
@@ -141,7 +142,7 @@ async function guarded(bench: Bench, name: ScenarioName, run: () => Promise<void
   try {
     await run();
   } catch (error) {
-    bench.remark(`${name} failed: ${error instanceof Error ? error.message : String(error)}`);
+    bench.remark(`${name} failed: ${messageOf(error)}`);
     process.exitCode = 1;
   }
 }
@@ -182,7 +183,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
 try {
   await main();
 } catch (error) {
-  process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`bench: ${messageOf(error)}\n`);
   process.exitCode = 1;
 }
 // Helpers keep their IPC channel open; they are ended on the way out.

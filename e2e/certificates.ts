@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Ending } from "./harness.ts";
 
 /** A certificate and its key, as PEM texts. */
 export interface Certificate {
@@ -17,13 +18,16 @@ export interface Authority {
   readonly cert: string;
   /** Makes a certificate for these names; localhost and 127.0.0.1 if none are given. */
   issue(commonName: string, names?: string): Certificate;
-  remove(): void;
 }
 
 const NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
 
-export function createAuthority(): Authority {
+/** Its files are removed when the test ends. */
+export function createAuthority(t: Ending): Authority {
   const directory = mkdtempSync(join(tmpdir(), "sluice-ca-"));
+  t.after(() => {
+    rmSync(directory, { recursive: true, force: true });
+  });
   const openssl = (...parameters: string[]): void => {
     execFileSync("openssl", parameters, { cwd: directory, stdio: ["ignore", "ignore", "pipe"] });
   };
@@ -38,9 +42,6 @@ export function createAuthority(): Authority {
       const signing = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "extensions"];
       openssl("x509", "-req", "-in", "server.csr", "-out", "server.pem", ...signing);
       return { cert: read("server.pem"), key: read("server.key") };
-    },
-    remove() {
-      rmSync(directory, { recursive: true, force: true });
     },
   };
 }

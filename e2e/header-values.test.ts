@@ -22,10 +22,7 @@ let secure: RunningGateway;
 let authority: Authority;
 
 before(async () => {
-  authority = createAuthority();
-  cleanups.after(() => {
-    authority.remove();
-  });
+  authority = createAuthority(cleanups);
   upstream = await startRawUpstream(cleanups);
   const target = (model: string) => [{ provider: "vendor", model }];
   const config = {

@@ -14,10 +14,7 @@ let authority: Authority;
 let world: World;
 const cleanups = new Cleanups();
 before(async () => {
-  authority = createAuthority();
-  cleanups.after(() => {
-    authority.remove();
-  });
+  authority = createAuthority(cleanups);
   world = await startWorld(cleanups, { config: { server: { tls: { ...authority.issue("http1") } } } });
 });
 beforeEach(() => {

@@ -1,8 +1,6 @@
 /** Floods of HTTP/2 frames that cost a client nothing: the session is ended before they cost the gateway anything. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import test, { after, before } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect, type TLSSocket } from "node:tls";
@@ -30,18 +28,8 @@ let authority: Authority;
 let world: World;
 const cleanups = new Cleanups();
 before(async () => {
-  authority = createAuthority();
-  cleanups.after(() => {
-    authority.remove();
-  });
-  const { cert, key } = authority.issue("first");
-  const [certFile, keyFile] = ["tls.crt", "tls.key"].map((name) => join(authority.file, "..", name)) as [
-    string,
-    string,
-  ];
-  await writeFile(certFile, cert);
-  await writeFile(keyFile, key);
-  world = await startWorld(cleanups, { config: { server: { tls: { cert: certFile, key: keyFile } } } });
+  authority = createAuthority(cleanups);
+  world = await startWorld(cleanups, { config: { server: { tls: { ...authority.issue("floods") } } } });
 });
 after(async () => {
   await cleanups.run();

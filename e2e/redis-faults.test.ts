@@ -34,6 +34,16 @@ const startAgain = async (redis: RedisServer): Promise<void> => {
   await password(redis, PASSWORD);
 };
 
+const KILLED_IN_A_SCRIPT: Fault = {
+  begin: async (redis) => {
+    void redis.command("EVAL", "while true do end", "0").catch(() => undefined);
+    await sleep(100);
+    await redis.kill();
+  },
+  end: startAgain,
+  says: /Redis: .*(?:no answer|Check that Redis runs|A script of somebody else)/,
+};
+
 const FAULTS: Readonly<Record<string, Fault>> = {
   "a password that is changed": {
     begin: async (redis) => {
@@ -57,24 +67,10 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     end: (redis) => set(redis, "maxmemory", "0"),
     says: /Redis has reached `maxmemory`: raise it/,
   },
-  "killed in the midst of a script, and back without its data": {
-    begin: async (redis) => {
-      void redis.command("EVAL", "while true do end", "0").catch(() => undefined);
-      await sleep(100);
-      await redis.kill();
-    },
-    end: startAgain,
-    says: /Redis: .*(?:no answer|Check that Redis runs|A script of somebody else)/,
-  },
+  "killed in the midst of a script, and back without its data": KILLED_IN_A_SCRIPT,
   "killed in the midst of a script, and back with data of a moment ago": {
     settings: { appendonly: "yes", appendfsync: "no" },
-    begin: async (redis) => {
-      void redis.command("EVAL", "while true do end", "0").catch(() => undefined);
-      await sleep(100);
-      await redis.kill();
-    },
-    end: startAgain,
-    says: /Redis: .*(?:no answer|Check that Redis runs|A script of somebody else)/,
+    ...KILLED_IN_A_SCRIPT,
   },
 };
 

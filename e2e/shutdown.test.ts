@@ -186,10 +186,7 @@ test("the same signal twice within a moment is one: Ctrl-C comes from the termin
 });
 
 test("HTTP/2: a session is told to go away, its streams end whole", async (t) => {
-  const authority = createAuthority();
-  t.after(() => {
-    authority.remove();
-  });
+  const authority = createAuthority(t);
   const { sluice, port } = await start(t, { tls: { ...authority.issue("shutdown") } });
   const session = await openSession(t, port, authority.cert);
   const idle = await openSession(t, port, authority.cert);
@@ -208,10 +205,7 @@ test("HTTP/2: a session is told to go away, its streams end whole", async (t) =>
 });
 
 test("HTTP/2: drainTimeout ends streams with an error event and RST_STREAM", async (t) => {
-  const authority = createAuthority();
-  t.after(() => {
-    authority.remove();
-  });
+  const authority = createAuthority(t);
   const { sluice, port } = await start(t, { drainTimeout: "300ms", tls: { ...authority.issue("shutdown") } });
   const session = await openSession(t, port, authority.cert);
   const body = chatBody("m", "/simulate reply=lorem&tokens=2000&chunkMs=25\n", { stream: true });

@@ -24,10 +24,7 @@ let world: World;
 let session: ClientHttp2Session;
 const cleanups = new Cleanups();
 before(async () => {
-  authority = createAuthority();
-  cleanups.after(() => {
-    authority.remove();
-  });
+  authority = createAuthority(cleanups);
   const { cert, key } = authority.issue("first");
   const directory = join(authority.file, "..");
   await writeFile(join(directory, "tls.crt"), cert);

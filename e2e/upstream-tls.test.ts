@@ -12,12 +12,9 @@ const { key, hash } = testKey("upstream-tls");
 let authority: Authority;
 let simulator: Simulator;
 before(async () => {
-  authority = createAuthority();
+  authority = createAuthority(cleanups);
   simulator = await startSimulator();
-  cleanups.after(async () => {
-    authority.remove();
-    await simulator.close();
-  });
+  cleanups.after(() => simulator.close());
 });
 beforeEach(() => {
   simulator.reset();
@@ -94,10 +91,7 @@ test("an HTTPS provider: served, streamed, left, and its sessions resumed", asyn
 test("a certificate that is not to be trusted, or another's, is no provider", async (t) => {
   const own = await startTlsFront(t, authority.issue("vendor"), simulator.port);
   const others = await startTlsFront(t, authority.issue("other", "DNS:other.example.com"), simulator.port);
-  const foreign = createAuthority();
-  t.after(() => {
-    foreign.remove();
-  });
+  const foreign = createAuthority(t);
   const unknown = await startTlsFront(t, foreign.issue("vendor"), simulator.port);
   const urls = [own, others, unknown].map(({ port }) => `https://localhost:${port}/v1`);
   const gateway = await start(t, [...urls, `https://localhost:${simulator.port}/v1`], {

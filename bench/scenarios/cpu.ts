@@ -8,6 +8,7 @@ import type { RequestShape } from "../payloads.ts";
 import type { Traffic } from "../peers/contract.ts";
 import type { LoadJob, UpstreamMode } from "../protocol.ts";
 import type { SharedScenario } from "./contract.ts";
+import { messageOf } from "../../src/lib/thrown.ts";
 
 const STREAMS = 100;
 const SATURATION_EVENTS = 500;
@@ -74,7 +75,7 @@ async function runPlan(bench: Bench, plan: CpuPlan, peers: readonly NamedPeer[])
       await measured(bench, plan, peer, WARM_UP_CPU_SECONDS, WARM_UP_MAX_SECONDS);
       results.set(peer, []);
     } catch (error) {
-      bench.remark(`${plan.name}: ${peer.name} left out: ${error instanceof Error ? error.message : String(error)}`);
+      bench.remark(`${plan.name}: ${peer.name} left out: ${messageOf(error)}`);
       peer.running.group.pause();
     }
   }

@@ -12,6 +12,7 @@ import { CONTESTED_PER_SECOND, MACHINES, type LoopResult, type SharedLimit } fro
 import { installRateLimiterFlexible, RATE_LIMITER_FLEXIBLE } from "../peers/rate-limiter-flexible.ts";
 import { installRedis, type InstalledRedis } from "../peers/redis.ts";
 import type { OwnScenario } from "./contract.ts";
+import { messageOf } from "../../src/lib/thrown.ts";
 
 const NAME = "shared-limits";
 /** Of each machine. */
@@ -68,7 +69,7 @@ async function installed<Result>(
   try {
     return await install();
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     bench.missingPeers.push({ name, reason: reason.replaceAll(/\s+/g, " ").replaceAll("|", "/") });
     bench.remark(`${NAME}: ${name} cannot be had here: ${reason}`);
     return undefined;

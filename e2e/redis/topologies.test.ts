@@ -172,12 +172,8 @@ test("sentinels name the master, also the next one", async (t) => {
 
 test("TLS: an authority of one's own is trusted, another is not; clients show certificates", async (t) => {
   if (!requirePart(t, "redis")) return;
-  const ours = createAuthority();
-  const others = createAuthority();
-  t.after(() => {
-    ours.remove();
-    others.remove();
-  });
+  const ours = createAuthority(t);
+  const others = createAuthority(t);
   const certificate = ours.issue("localhost");
   const client = ours.issue("client");
   const port = await freePort();

@@ -1,6 +1,6 @@
 /** `sluice limits`: limits of a running gateway that are set at run time instead of the file's. */
 import { Command } from "commander";
-import type { JsonObject } from "../lib/json.ts";
+import { isObject, type JsonObject } from "../lib/json.ts";
 import { SUBJECT_PARTS, SUBJECT_TYPES } from "../quotas/bucket.ts";
 import {
   AdminError,
@@ -125,7 +125,7 @@ function bodyOf(assignments: readonly string[]): string {
 /** A subject as people read it: what holds, what the file says, and who set it. */
 function describe({ subject, holds, file, set }: JsonObject): string {
   const lines = [`${String(subject)}: ${limitsText(holds)}`];
-  if (typeof set === "object" && set !== null && !Array.isArray(set)) {
+  if (isObject(set)) {
     const { at, by, from, on, reach, inForce, reason, limits } = set;
     const who = by === "" ? "" : ` by ${String(by)}`;
     lines.push(

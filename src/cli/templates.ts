@@ -12,6 +12,7 @@ import type { ExactObject } from "../lib/json.ts";
 import { findPrompts } from "./find-prompts.ts";
 import { lineDiff } from "./line-diff.ts";
 import { print } from "./print.ts";
+import { messageOf } from "../lib/thrown.ts";
 
 interface Flags {
   readonly config: string;
@@ -58,7 +59,7 @@ function run(file: string, work: (snapshot: Snapshot) => string): void {
   } catch (error) {
     // here the author asks, who may see what the template says
     const reason = isSluiceError(error) ? (error.cause ?? error) : error;
-    complain(reason instanceof Error ? reason.message : String(reason));
+    complain(messageOf(reason));
   }
 }
 

@@ -3,7 +3,7 @@
  * their own, and a provider of one dialect may answer in the shape of another. The words are the vendor's,
  * without addresses and keys.
  */
-import type { JsonObject, JsonValue } from "../lib/json.ts";
+import { isObject, type JsonObject, type JsonValue } from "../lib/json.ts";
 import { redact } from "../lib/redact.ts";
 import type { UpstreamError } from "./contract.ts";
 import { parseJson } from "../lib/json-parse.ts";
@@ -162,7 +162,7 @@ function clean(text: string | undefined, maxCharacters: number): string | undefi
 }
 
 function asObject(value: JsonValue | undefined): JsonObject | undefined {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? value : undefined;
+  return isObject(value) ? value : undefined;
 }
 
 function asString(value: JsonValue | undefined): string | undefined {

@@ -201,19 +201,19 @@ export class Exchange implements RequestView {
       return;
     }
     this.services.streams.delete(this);
-    const bytes = typeof body === "string" ? Buffer.byteLength(body) : body.length;
+    const bytes = typeof body === "string" ? Buffer.from(body) : body;
     const head = answerHead(this, headers);
     if (status !== 204) {
-      head.push("content-length", String(bytes));
+      head.push("content-length", String(bytes.length));
     }
-    this.#bytesOut = bytes;
+    this.#bytesOut = bytes.length;
     this.#outcome = status >= 400 && this.#outcome === "ok" ? "refused" : this.#outcome;
     if (stillArrives(this.#request)) {
-      this.#sendEarly(status, head, body);
+      this.#sendEarly(status, head, bytes);
       return;
     }
     this.#answer.writeHead(status, head);
-    this.#answer.end(body);
+    this.#answer.end(bytes);
   }
 
   /** Sends JSON. */
@@ -346,7 +346,7 @@ export class Exchange implements RequestView {
   }
 
   /** The whole answer goes out now; the connection is ended when the client can have read it. */
-  #sendEarly(status: number, head: string[], body: string | Buffer): void {
+  #sendEarly(status: number, head: string[], body: Buffer): void {
     if (!this.isHttp2) {
       head.push("connection", "close");
     }

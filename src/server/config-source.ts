@@ -6,6 +6,7 @@ import { watchConfig, type ConfigWatch } from "../config/watch.ts";
 import { zeroConfig } from "../config/zero-config.ts";
 import { MODEL_FILTERS, REQUEST_FILTERS } from "../filters/builtin.ts";
 import type { LoaderStart } from "./messages.ts";
+import { messageOf } from "../lib/thrown.ts";
 
 /** Takes a snapshot that was read. What it throws is reported, and the running configuration stays. */
 export type Publish = (snapshot: Snapshot, warnings: readonly string[], startedAt: number) => Promise<void>;
@@ -28,7 +29,7 @@ export function openConfig(start: LoaderStart, publish: Publish, onFailure: (mes
       const { snapshot, warnings } = read();
       await publish(override(snapshot, start), warnings, startedAt);
     } catch (error) {
-      onFailure(describe(error));
+      onFailure(messageOf(error));
     }
   }
 
@@ -81,8 +82,4 @@ function override(snapshot: Snapshot, start: LoaderStart): Snapshot {
     admin: { ...snapshot.admin, listen: start.adminListen ?? snapshot.admin.listen },
     server: { ...server, listen: start.listen ?? server.listen, workers: start.workers ?? server.workers },
   };
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -10,6 +10,7 @@ import { oldestMonthInUse } from "../quotas/months.ts";
 import { MachineStore } from "../quotas/machine-store.ts";
 import type { CounterStart, FromCounter, OverrideWrite, ToCounter } from "./messages.ts";
 import { STORE_OWNER } from "./quota-memory.ts";
+import { messageOf } from "../lib/thrown.ts";
 
 /** What was settled and not yet written when the process is killed is at most so old. */
 const FLUSH_MS = 100;
@@ -61,10 +62,6 @@ function writeOverrides({ entries, forgotten }: OverrideWrite): string | undefin
   } catch (error) {
     return messageOf(error);
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 const timer = setInterval(flush, FLUSH_MS);

@@ -6,7 +6,7 @@ import { limitsDocument, readLimits } from "../config/limits-document.ts";
 import type { LimitsConfig, Snapshot } from "../config/snapshot.ts";
 import type { ConfiguredSubject, ConfiguredSubjects } from "../engine/configured-subjects.ts";
 import { parseJson } from "../lib/json-parse.ts";
-import type { JsonObject } from "../lib/json.ts";
+import { isObject, type JsonObject } from "../lib/json.ts";
 import {
   namedSubjectText,
   parseSubjectText,
@@ -238,7 +238,7 @@ function describeOverride({ override, reason }: Evaluated, isShared: boolean): J
 function parseLimits(text: string): JsonObject | undefined {
   try {
     const value = parseJson(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? value : undefined;
+    return isObject(value) ? value : undefined;
   } catch {
     return undefined;
   }

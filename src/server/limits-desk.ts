@@ -11,6 +11,7 @@ import { OverrideBook } from "../quotas/overrides/override-book.ts";
 import { OverrideExchange, type OverrideExchangeOptions } from "../quotas/overrides/override-exchange.ts";
 import type { LimitOverride } from "../quotas/overrides/override.ts";
 import type { LimitsAnswer, LimitsQuestion, OverrideWrite } from "./messages.ts";
+import { messageOf } from "../lib/thrown.ts";
 
 /** Who asks for a change. */
 export interface LimitsAuthor {
@@ -117,7 +118,7 @@ export class LimitsDesk {
     try {
       await this.#options.store(write);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       throw new LimitsNotStored(`Nothing was changed, since it could not be kept through a restart: ${reason}`);
     }
     this.#enter(write);

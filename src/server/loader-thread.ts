@@ -19,6 +19,7 @@ import { openConfig } from "./config-source.ts";
 import { LimitAnswers } from "./limit-answers.ts";
 import { encodeSnapshot } from "./snapshot-parts.ts";
 import { UsageAnswers } from "./usage-answers.ts";
+import { messageOf, stackOf } from "../lib/thrown.ts";
 
 const port = parentPort!;
 const start = workerData as LoaderThreadStart;
@@ -125,7 +126,7 @@ function answerLimits(question: LimitsQuestion): LimitsAnswer {
     post(limits.take(question));
     return { outcome: "taken" };
   } catch (error) {
-    return { outcome: "failed", message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+    return { outcome: "failed", message: stackOf(error) };
   }
 }
 
@@ -143,7 +144,7 @@ function requireUsableTls({ server: { tls } }: Snapshot): void {
       createSecureContext(tls);
     }
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw new Error(`server.tls: certificate and key cannot be used together: ${reason}`, { cause: error });
   }
 }

@@ -7,6 +7,7 @@ import type { BudgetAlert } from "../quotas/budget-alerts.ts";
 import type { LimitOverride } from "../quotas/overrides/override.ts";
 import { CounterHandle } from "./counter-handle.ts";
 import type { KnownMachines, OverrideWrite, ProcessSettings } from "./messages.ts";
+import { messageOf } from "../lib/thrown.ts";
 
 /** What the store's thread is started with. */
 export interface StoreKeeperOptions {
@@ -72,7 +73,7 @@ export class StoreKeeper {
       if (limitsMonths) {
         throw error;
       }
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       this.#options.log.warn(
         `this machine has a new name each time it starts, what it had leased then comes back late: ${reason}`,
       );

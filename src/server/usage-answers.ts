@@ -9,6 +9,7 @@ import { type ConfiguredLimit, UsageReport } from "../quotas/usage-report.ts";
 import type { UsageAnswer, UsageQuestion } from "./messages.ts";
 import { LOADER_OWNER } from "./quota-memory.ts";
 import { runInSlices } from "../lib/slices.ts";
+import { stackOf } from "../lib/thrown.ts";
 
 /** Reading the configuration gives way to answers, and they to each other, after about this long. */
 const SLICE_MS = 4;
@@ -53,7 +54,7 @@ export class UsageAnswers {
       if (error instanceof CursorError) {
         return { outcome: "invalid_request", message: error.message };
       }
-      return { outcome: "failed", message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+      return { outcome: "failed", message: stackOf(error) };
     }
   }
 

@@ -32,6 +32,7 @@ import type { FromWorker, SharedSnapshot, ToWorker, WorkerStart } from "./messag
 import { bucketOwner } from "./quota-memory.ts";
 import { runInSlices } from "../lib/slices.ts";
 import { decodeSnapshot } from "./snapshot-parts.ts";
+import { messageOf, stackOf } from "../lib/thrown.ts";
 
 /** A compile gives way to requests after about this long. */
 const COMPILE_SLICE_MS = 1;
@@ -81,7 +82,7 @@ const services: Services = {
   log: {
     error(details, message) {
       const cause = "err" in details ? details.err : undefined;
-      post({ kind: "fault", message, stack: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause) });
+      post({ kind: "fault", message, stack: stackOf(cause) });
     },
   },
   streams: new Set(),
@@ -119,7 +120,7 @@ async function compile(snapshot: SharedSnapshot): Promise<void> {
     post({
       kind: "swapFailed",
       version: snapshot.version,
-      message: error instanceof Error ? error.message : String(error),
+      message: messageOf(error),
     });
   }
 }

@@ -6,6 +6,7 @@
 import { parseFaultRule, type Fault } from "./faults.ts";
 import { FINISHES, REASONING_STYLES, type Finish, type ReasoningStyle } from "./task.ts";
 import { badRequest } from "./vendor-error.ts";
+import { messageOf } from "../lib/thrown.ts";
 
 /** How the text of an answer is made. */
 export const REPLIES = ["echo", "lorem", "empty"] as const;
@@ -91,7 +92,7 @@ export function readFault(text: string): Fault {
   try {
     return parseFaultRule(text).fault;
   } catch (error) {
-    throw badRequest(error instanceof Error ? error.message : String(error));
+    throw badRequest(messageOf(error));
   }
 }
 

@@ -1,8 +1,8 @@
 /** Reading untyped JSON: each function returns the value if it has the type, else undefined. */
-import type { JsonObject, JsonValue } from "../lib/json.ts";
+import { isObject, type JsonObject, type JsonValue } from "../lib/json.ts";
 
 export function asObject(value: JsonValue | undefined): JsonObject | undefined {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? value : undefined;
+  return isObject(value) ? value : undefined;
 }
 
 export function asArray(value: JsonValue | undefined): JsonValue[] | undefined {

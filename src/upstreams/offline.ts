@@ -5,7 +5,7 @@
 import { randomUUID } from "node:crypto";
 import type { Operation } from "../dialects/contract.ts";
 import { scanObject } from "../lib/json-scan.ts";
-import type { JsonObject, JsonValue } from "../lib/json.ts";
+import { isObject, type JsonObject, type JsonValue } from "../lib/json.ts";
 import { estimateTokens, estimateTokensOfBody, PROMPT_MEMBERS } from "../lib/token-estimate.ts";
 import { embedOffline } from "./offline-embedding.ts";
 
@@ -207,5 +207,5 @@ function textOf(content: JsonValue | undefined): string {
 const arrayOf = (value: JsonValue | undefined): JsonValue[] => (Array.isArray(value) ? value : []);
 
 function objectOf(value: JsonValue | undefined): JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? value : {};
+  return isObject(value) ? value : {};
 }

@@ -3,6 +3,7 @@
  * The engine knows only this interface; what speaks HTTP below it can be replaced.
  */
 import type { IncomingHttpHeaders } from "node:http";
+import { messageOf } from "../lib/thrown.ts";
 
 /** One HTTP request as it will be sent. */
 export interface UpstreamRequest {
@@ -31,7 +32,7 @@ export class UpstreamFailure extends Error {
   readonly kind: UpstreamFailureKind;
 
   constructor(kind: UpstreamFailureKind, cause: unknown) {
-    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    super(messageOf(cause), { cause });
     this.kind = kind;
   }
 }

@@ -3,8 +3,10 @@ import type { IncomingHttpHeaders } from "node:http";
 import { ownText } from "../own-text.ts";
 import { HttpSyntaxError } from "./http-syntax-error.ts";
 
-const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-const HEADER_LINE = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*$/;
+/** A token (RFC 9110 section 5.6.2), as a part of expressions. */
+export const TOKEN = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+";
+const HEADER_NAME = new RegExp(`^${TOKEN}$`);
+const HEADER_LINE = new RegExp(`^${TOKEN}:(.*)$`, "s");
 /** What a field's value must not have (RFC 9110 section 5.5). */
 const FORBIDDEN_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 const SPACE = 32;
@@ -13,9 +15,15 @@ const TAB = 9;
 const MAX_REMEMBERED_LENGTH = 2_048;
 const MAX_REMEMBERED_LINES = 32;
 
+/** Nothing in the text ends the value of a field, or could be read in another way. */
+export function isHeaderValue(text: string): boolean {
+  return !FORBIDDEN_IN_VALUE.test(text);
+}
+
 /** A line is a field, of whatever name and value. */
 export function isHeaderLine(line: string): boolean {
-  return HEADER_LINE.test(line);
+  const value = HEADER_LINE.exec(line)?.[1];
+  return value !== undefined && isHeaderValue(value);
 }
 
 /** Whether a line that is known stands at `at`, and ends there. */
@@ -58,7 +66,7 @@ export class HeaderReader {
         }
         name = headerName(head.slice(start, colon));
         value = trimmed(head, colon + 1, end);
-        if (FORBIDDEN_IN_VALUE.test(value)) {
+        if (!isHeaderValue(value)) {
           throw malformed();
         }
         if (index < MAX_REMEMBERED_LINES && head.length <= MAX_REMEMBERED_LENGTH) {

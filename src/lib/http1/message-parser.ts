@@ -29,7 +29,7 @@ export abstract class MessageParser {
   protected state: State = "head";
   /** Nothing more is handed on. */
   protected stopped = false;
-  readonly #limits: MessageLimits;
+  protected readonly limits: MessageLimits;
   /** Bytes of the head, or of a line, that has not ended yet. */
   #held: Buffer | undefined;
   #remaining = 0;
@@ -37,7 +37,7 @@ export abstract class MessageParser {
   #extensionBytes = 0;
 
   constructor(limits: MessageLimits) {
-    this.#limits = limits;
+    this.limits = limits;
   }
 
   /** Nothing more is handed on. */
@@ -116,7 +116,7 @@ export abstract class MessageParser {
       // most heads lie in one chunk; a string is searched faster than a buffer, and the head becomes one anyway
       const text = chunk.toString("latin1", at, Math.min(chunk.length, at + USUAL_HEAD_BYTES));
       const length = text.indexOf("\r\n\r\n");
-      if (length >= 0 && length <= this.#limits.maxHeadBytes) {
+      if (length >= 0 && length <= this.limits.maxHeadBytes) {
         const end = at + length + 4;
         this.takeHead(text.slice(0, length), end < chunk.length);
         return end;
@@ -124,8 +124,8 @@ export abstract class MessageParser {
     }
     const all = held === undefined ? chunk.subarray(at) : Buffer.concat([held, chunk.subarray(at)]);
     const end = all.indexOf(END_OF_HEAD, Math.max(0, (held?.length ?? 0) - 3));
-    if ((end < 0 ? all.length : end) > this.#limits.maxHeadBytes) {
-      throw new HttpSyntaxError(`the head is larger than ${this.#limits.maxHeadBytes} bytes`, "tooLarge");
+    if ((end < 0 ? all.length : end) > this.limits.maxHeadBytes) {
+      throw new HttpSyntaxError(`the head is larger than ${this.limits.maxHeadBytes} bytes`, "tooLarge");
     }
     if (end < 0) {
       this.checkPartialHead(all, held?.length ?? 0);
@@ -182,7 +182,7 @@ export abstract class MessageParser {
       throw new HttpSyntaxError("a chunk's size is not a number");
     }
     this.#extensionBytes += line.text.length - size.length;
-    if (this.#extensionBytes > this.#limits.maxExtensionBytes) {
+    if (this.#extensionBytes > this.limits.maxExtensionBytes) {
       throw new HttpSyntaxError("the extensions of chunks are too large", "tooLarge");
     }
     this.#beginChunk(Number.parseInt(size, 16));
@@ -216,7 +216,7 @@ export abstract class MessageParser {
       return chunk.length;
     }
     this.#trailerBytes += line.text.length + 2;
-    if (this.#trailerBytes > this.#limits.maxTrailerBytes) {
+    if (this.#trailerBytes > this.limits.maxTrailerBytes) {
       throw new HttpSyntaxError("the trailers are too large", "tooLarge");
     }
     if (line.text === "") {

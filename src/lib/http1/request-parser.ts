@@ -1,7 +1,7 @@
 /** Parses HTTP/1.x requests (RFC 9112) from a connection, one after the other; where RFC 9112 lets a server choose, it refuses. */
 import { METHODS, type IncomingHttpHeaders } from "node:http";
 import { ownText } from "../own-text.ts";
-import { hasLine, HeaderReader } from "./headers.ts";
+import { hasLine, HeaderReader, TOKEN } from "./headers.ts";
 import { HttpSyntaxError } from "./http-syntax-error.ts";
 import { MessageParser } from "./message-parser.ts";
 
@@ -9,8 +9,7 @@ const REQUEST_LINE = /^([A-Z-]+) ([!-~]+) HTTP\/(\d)\.(\d)$/;
 /** Section 3.2; what CONNECT is followed by is for proxies. */
 const TARGET = /^(?:\/|https?:\/\/|\*$)/i;
 /** With extensions (section 7.1.1), which mean nothing here. */
-const CHUNK_SIZE_LINE =
-  /^([0-9A-Fa-f]{1,8})(?:;[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:=(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+|"[^"\\]*"))?)*$/;
+const CHUNK_SIZE_LINE = new RegExp(`^([0-9A-Fa-f]{1,8})(?:;${TOKEN}(?:=(?:${TOKEN}|"[^"\\\\]*"))?)*$`);
 /** Of all chunks of a body, as node takes: no limit of a body's size counts them. */
 const MAX_EXTENSION_BYTES = 16 * 1024;
 /** Others may not take the tab for a blank, and the coding for an unknown one. */
@@ -59,14 +58,12 @@ export class RequestParser extends MessageParser {
   #line: RequestLine = NO_LINE;
   /** Empty lines before a request (RFC 9112 section 2.2), in bytes. */
   #emptyBytes = 0;
-  readonly #maxHeadBytes: number;
   #isBetween = true;
 
   /** @param maxHeadBytes of a head, and of all trailers of a body */
   constructor(receiver: RequestReceiver, maxHeadBytes: number) {
     super({ maxHeadBytes, maxTrailerBytes: maxHeadBytes, maxExtensionBytes: MAX_EXTENSION_BYTES });
     this.#receiver = receiver;
-    this.#maxHeadBytes = maxHeadBytes;
   }
 
   /** Nothing of the next request has come. */
@@ -97,7 +94,7 @@ export class RequestParser extends MessageParser {
         at++;
       }
       this.#emptyBytes += at - from;
-      if (this.#emptyBytes > this.#maxHeadBytes) {
+      if (this.#emptyBytes > this.limits.maxHeadBytes) {
         throw new HttpSyntaxError("there is no request but empty lines", "tooLarge");
       }
       this.#isBetween = at === chunk.length;

@@ -1,5 +1,6 @@
 /** Keeps a machine's book of limits that were set at run time in step with those of the other machines, through Redis. */
 import { randomUUID } from "node:crypto";
+import { InTurn } from "../../lib/in-turn.ts";
 import { type RedisScript, redisScript } from "../authority/redis-connection.ts";
 import { REMEMBERED_MS, type OverrideBook } from "./override-book.ts";
 import { decodeOverride, encodeOverride, type LimitOverride } from "./override.ts";
@@ -33,7 +34,8 @@ export class OverrideExchange {
   readonly #key: string;
   /** What Redis had when it was looked at last; nothing is known of it at the start. */
   #mark = "unknown";
-  #running: Promise<void> | undefined;
+  /** One at a time: one that is under way may not know of what has just been set. */
+  readonly #turns = new InTurn();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: OverrideExchangeOptions) {
@@ -53,14 +55,8 @@ export class OverrideExchange {
   }
 
   /** Tells what is new here and takes what is new there. Rejects where Redis cannot be asked. */
-  async now(): Promise<void> {
-    while (this.#running !== undefined) {
-      await this.#running.catch(() => undefined); // that one may not know of what has just been set
-    }
-    this.#running = this.#exchange().finally(() => {
-      this.#running = undefined;
-    });
-    await this.#running;
+  now(): Promise<void> {
+    return this.#turns.run(() => this.#exchange());
   }
 
   async #exchange(): Promise<void> {

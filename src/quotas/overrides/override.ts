@@ -1,5 +1,5 @@
 /** A change of limits at run time: what was set for a subject, by whom, and where it stands in everybody's order. */
-import type { JsonObject } from "../../lib/json.ts";
+import { isObject, type JsonObject, type JsonValue } from "../../lib/json.ts";
 
 /** What somebody said should hold, and when, where and by whom it was said. */
 export interface OverrideContent {
@@ -37,8 +37,11 @@ export function decodeOverride(text: string): OverrideContent | undefined {
     return undefined;
   }
   const { limits, setAt, by, from, on } = (value ?? {}) as Record<string, unknown>;
-  const isMap = typeof limits === "object" && !Array.isArray(limits);
   const isContent =
-    isMap && typeof setAt === "number" && typeof by === "string" && typeof from === "string" && typeof on === "string";
+    (limits === null || isObject(limits as JsonValue | undefined)) &&
+    typeof setAt === "number" &&
+    typeof by === "string" &&
+    typeof from === "string" &&
+    typeof on === "string";
   return isContent ? { limits: limits as JsonObject | null, setAt, by, from, on } : undefined;
 }

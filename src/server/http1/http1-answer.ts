@@ -4,6 +4,8 @@ import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import type { ClientAnswer } from "../../engine/client-messages.ts";
 import { frameChunk, LAST_CHUNK } from "../../lib/chunk-framing.ts";
+import { isHeaderValue } from "../../lib/http1/headers.ts";
+import type { RequestHead } from "../../lib/http1/request-parser.ts";
 
 /**
  * The time that a client gets for the last event before its connection ends. One that learns of both at once may drop
@@ -12,16 +14,10 @@ import { frameChunk, LAST_CHUNK } from "../../lib/chunk-framing.ts";
 export const LAST_EVENT_MS = 250;
 /** Beyond this, putting head and body together costs more than a second buffer. */
 const MAX_JOINED_BYTES = 16 * 1024;
-// what is none of these must not be in a header (RFC 9110 section 5.5)
-const FORBIDDEN_IN_HEADER = /[^\t\x20-\x7e\x80-\xff]/;
 const NO_BYTES = Buffer.alloc(0);
 
 /** What an answer must know of its request. */
-export interface AnsweredRequest {
-  readonly method: string;
-  readonly minorVersion: 0 | 1;
-  readonly keepsAlive: boolean;
-}
+type AnsweredRequest = Pick<RequestHead, "method" | "minorVersion" | "keepsAlive">;
 
 /** The connection that an answer goes out on. */
 export interface AnswerCarrier {
@@ -93,7 +89,7 @@ export class Http1Answer implements ClientAnswer {
     for (let at = 0; at < headers.length; at += 2) {
       const name = headers[at]!;
       const value = headers[at + 1]!;
-      if (FORBIDDEN_IN_HEADER.test(value)) {
+      if (!isHeaderValue(value)) {
         throw new TypeError(`the header ${name} of an answer has a value that no header can have`);
       }
       if (name === "content-length") {

@@ -1,8 +1,6 @@
 /** The head of a request as HTTP/1.1 has it (RFC 9112). */
+import { isHeaderValue } from "../../lib/http1/headers.ts";
 import type { UpstreamRequest } from "../origin.ts";
-
-// oxlint-disable-next-line no-control-regex -- control characters would let a value end the header (RFC 9110 section 5.5)
-const UNSAFE_IN_HEAD = /[\0-\x08\x0a-\x1f\x7f]|[^\0-\xff]/;
 
 const fixedHeaderTexts = new WeakMap<readonly string[], string>();
 
@@ -14,7 +12,7 @@ export function requestHead(request: UpstreamRequest, host: string): string {
     fixed = headerText(fixedHeaders);
     fixedHeaderTexts.set(fixedHeaders, fixed);
   }
-  if (UNSAFE_IN_HEAD.test(path)) {
+  if (!isHeaderValue(path)) {
     throw new TypeError("the path holds characters that HTTP does not allow");
   }
   const start = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n`;
@@ -25,7 +23,7 @@ function headerText(headers: readonly string[]): string {
   let text = "";
   for (let index = 0; index < headers.length; index += 2) {
     const value = headers[index + 1]!;
-    if (UNSAFE_IN_HEAD.test(value)) {
+    if (!isHeaderValue(value)) {
       throw new TypeError(`the header ${headers[index]} holds characters that HTTP does not allow`);
     }
     text += `${headers[index]}: ${value}\r\n`;

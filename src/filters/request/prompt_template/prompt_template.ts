@@ -8,6 +8,7 @@ import { compileJsonSchema } from "../../../templates/input-schema.ts";
 import { compilePrompt } from "../../../templates/prompt.ts";
 import { addTemplateMistakes } from "../../template-text.ts";
 import type { RequestFilterDefinition } from "../../contract.ts";
+import { messageOf } from "../../../lib/thrown.ts";
 
 const MAX_MESSAGES = 1_000;
 const MAX_REPAIRS = 5;
@@ -129,6 +130,6 @@ function jsonSchemaMistake(schema: JsonObject): string | undefined {
     compileJsonSchema(schema);
     return undefined;
   } catch (error) {
-    return `is no JSON Schema that can be used here: ${error instanceof Error ? error.message : String(error)}`;
+    return `is no JSON Schema that can be used here: ${messageOf(error)}`;
   }
 }
