@@ -32,7 +32,15 @@ export interface ClientAnswer {
   flushHeaders(): unknown;
   /** Returns false when the client is slow: then `drain` comes. */
   write(bytes: Buffer | string): boolean;
-  end(bytes?: Buffer | string): unknown;
+  end(): unknown;
+  end(bytes: Buffer | string): unknown;
+  /** Ends the connection (HTTP/2: the stream) after what was written, so that the answer is seen not to be whole. */
+  cutOff(): void;
+  /**
+   * Ends an answer whose bytes are all written while the client still sends. Closing the connection at once would reset
+   * it, and take the answer from a client that reads only when it has sent everything.
+   */
+  endEarly(): void;
   /** `finish`: the system has taken all of the answer. */
   on(event: "finish" | "drain", listener: () => void): unknown;
 }

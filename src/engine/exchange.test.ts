@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer, type ServerResponse } from "node:http";
+import { createServer, ServerResponse } from "node:http";
 import { connect, type AddressInfo, type Socket } from "node:net";
 import { test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -46,15 +46,6 @@ async function begin(t: TestContext, request = GET): Promise<Round> {
     answers: new BodyBudget(MAX_BODIES_BYTES),
     streams: new Set(),
     draining: () => false,
-    cutOff(response: ServerResponse) {
-      log.push("cut off");
-      // node writes chunks at the end of the tick
-      setImmediate(() => response.req.socket.destroySoon());
-    },
-    endEarly(response: ServerResponse) {
-      log.push("ended early");
-      response.req.socket.destroySoon();
-    },
     ended: () => log.push("ended"),
     log: { error: (_details: object, message: string) => log.push(message) },
   } as unknown as Services;
@@ -63,7 +54,19 @@ async function begin(t: TestContext, request = GET): Promise<Round> {
     received() {},
   } as unknown as UsageSlot;
   const { promise, resolve } = Promise.withResolvers<Exchange>();
-  const server = createServer((incoming, response) => {
+  class Answer extends ServerResponse {
+    cutOff(): void {
+      log.push("cut off");
+      // node writes chunks at the end of the tick
+      setImmediate(() => this.req.socket.destroySoon());
+    }
+
+    endEarly(): void {
+      log.push("ended early");
+      this.req.socket.destroySoon();
+    }
+  }
+  const server = createServer({ ServerResponse: Answer }, (incoming, response) => {
     const exchange = new Exchange(clientRequest(incoming), response, "req_1", entry, lease, services, DIALECTS.openai);
     incoming.socket.once("close", () => exchange.clientLeft());
     resolve(exchange);

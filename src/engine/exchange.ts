@@ -356,7 +356,7 @@ export class Exchange implements RequestView {
       this.#answer.write(body);
     }
     this.#finish(this.#outcome, status);
-    this.services.endEarly(this.#answer);
+    this.#answer.endEarly();
   }
 
   #breakStream(lastEvents: string): void {
@@ -369,7 +369,7 @@ export class Exchange implements RequestView {
       this.write(lastEvents);
     }
     // no terminating chunk: an HTTP client sees that the answer is not whole, whatever it makes of the event
-    this.services.cutOff(this.#answer);
+    this.#answer.cutOff();
   }
 
   /** Nothing may be said after an error. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer, type ServerResponse } from "node:http";
+import { createServer, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { createUsageBuffer } from "../ledger/usage-layout.ts";
@@ -14,15 +14,19 @@ test("a request for which there is no room is refused in the client's dialect, a
   const usage = new UsageWriter(createUsageBuffer(1));
   usage.open("the only one", 0);
   const endedEarly: string[] = [];
-  const services = {
-    usage,
-    endEarly(response: ServerResponse) {
-      endedEarly.push(response.req.method ?? "");
-      response.req.resume();
-      response.end();
-    },
-  } as unknown as Services;
-  const server = createServer((request, response) => {
+  class Answer extends ServerResponse {
+    cutOff(): void {
+      assert.fail("it is whole");
+    }
+
+    endEarly(): void {
+      endedEarly.push(this.req.method ?? "");
+      this.req.resume();
+      this.end();
+    }
+  }
+  const services = { usage } as unknown as Services;
+  const server = createServer({ ServerResponse: Answer }, (request, response) => {
     assert.equal(handleRequest(clientRequest(request), response, {} as EngineLease, services), undefined);
   });
   server.listen(0, "127.0.0.1");

@@ -35,7 +35,7 @@ export function handleRequest(
   const startedAt = Date.now();
   const slot = services.usage.open(requestId, startedAt);
   if (slot < 0) {
-    refuseOverload(request, answer, requestId, dialect, services);
+    refuseOverload(request, answer, requestId, dialect);
     return undefined;
   }
   const entry = new UsageSlot(services.usage, services.ids, slot, startedAt);
@@ -49,13 +49,7 @@ export function handleRequest(
 }
 
 /** Such a request has no exchange and no entry: there is no room for either. */
-function refuseOverload(
-  request: ClientRequest,
-  answer: ClientAnswer,
-  requestId: string,
-  dialect: Dialect,
-  services: Services,
-): void {
+function refuseOverload(request: ClientRequest, answer: ClientAnswer, requestId: string, dialect: Dialect): void {
   const message = "The gateway has too many requests in flight. Try again in a moment.";
   const { status, body } = dialect.client.encodeError(new SluiceError("overloaded", message), requestId);
   const text = JSON.stringify(body);
@@ -69,7 +63,7 @@ function refuseOverload(
   answer.writeHead(status, [...head, "content-length", String(Buffer.byteLength(text))]);
   if (stillArrives(request)) {
     answer.write(text);
-    services.endEarly(answer);
+    answer.endEarly();
   } else {
     answer.end(text);
   }

@@ -8,7 +8,6 @@ import type { DeadlineTicker } from "../lib/timer.ts";
 import type { Admission } from "../quotas/admission.ts";
 import type { TokenCorrection } from "../quotas/token-correction.ts";
 import type { BodyBudget } from "./body-budget.ts";
-import type { ClientAnswer } from "./client-messages.ts";
 import type { Exchange } from "./exchange.ts";
 import type { QuotaPlans } from "./quota-plan.ts";
 import type { Policy } from "./policy.ts";
@@ -54,10 +53,6 @@ export interface Services {
   policy(id: number): Policy;
   /** The worker is shutting down: connections should not be kept. */
   draining(): boolean;
-  /** Ends the connection (HTTP/2: the stream) after what was written, without a proper end of the answer. */
-  cutOff(answer: ClientAnswer): void;
-  /** Ends an answer whose bytes are written while the client still sends its request. */
-  endEarly(answer: ClientAnswer): void;
   /** The exchange has ended. */
   ended(exchange: Exchange): void;
 }

@@ -3,13 +3,13 @@
  * a request has a limit in size and time.
  */
 import { createServer as createHttp2Server, constants, type Http2Server } from "node:http2";
-import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Session } from "node:http2";
+import type { Http2ServerRequest, ServerHttp2Session } from "node:http2";
 import { createServer as createNetServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from "node:tls";
 import type { ListenConfig, ServerConfig } from "../config/snapshot.ts";
-import type { ClientAnswer } from "../engine/client-messages.ts";
 import type { Exchange } from "../engine/exchange.ts";
 import { Http1Connection, type OnRequest, tooSlow } from "./http1/http1-connection.ts";
+import { Http2Answer } from "./http2-answer.ts";
 
 /** How often the timeouts of idle and slow connections are looked at. */
 const CHECK_INTERVAL_MS = 1_000;
@@ -121,10 +121,9 @@ export class Listener {
   #http2Server(): Http2Server {
     const { maxHeaderBytes } = this.#config;
     const settings = { maxConcurrentStreams: MAX_HTTP2_STREAMS, maxHeaderListSize: maxHeaderBytes };
-    const server = createHttp2Server({ settings });
-    const handle = (request: Http2ServerRequest, response: Http2ServerResponse): void => {
-      // its types lack `flushHeaders`, which it has
-      const exchange = this.#onRequest(request, response as Http2ServerResponse & ClientAnswer);
+    const server = createHttp2Server({ settings, Http2ServerResponse: Http2Answer });
+    const handle = (request: Http2ServerRequest, response: Http2Answer): void => {
+      const exchange = this.#onRequest(request, response);
       if (exchange !== undefined) {
         this.#watchStream(request, response, exchange);
       }
@@ -132,7 +131,7 @@ export class Listener {
     server.on("request", handle);
     server.on("checkContinue", handle);
     // for proxies; node leaves such a stream without an answer
-    server.on("connect", (_request: Http2ServerRequest, response: Http2ServerResponse) => {
+    server.on("connect", (_request: Http2ServerRequest, response: Http2Answer) => {
       response.writeHead(405).end();
     });
     server.on("session", (session) => {
@@ -161,7 +160,7 @@ export class Listener {
   }
 
   /** On HTTP/2 a stream is one exchange; the time for a body is not node's matter there. */
-  #watchStream(request: Http2ServerRequest, response: Http2ServerResponse, exchange: Exchange): void {
+  #watchStream(request: Http2ServerRequest, response: Http2Answer, exchange: Exchange): void {
     const { stream } = response;
     const timer = setTimeout(() => {
       if (exchange.arriving) {

@@ -24,8 +24,7 @@ import { LimitOverrides } from "../quotas/overrides/limit-overrides.ts";
 import { ReservationTable } from "../quotas/reservation-table.ts";
 import { TokenCorrection } from "../quotas/token-correction.ts";
 import { Origins } from "../upstreams/origins.ts";
-import { cutOff, endEarly } from "./answer-end.ts";
-import { LAST_EVENT_MS } from "./http1/http1-answer.ts";
+import { LAST_EVENT_MS } from "./last-event.ts";
 import { bodyMemoryBytes } from "./body-memory.ts";
 import { Listener } from "./listener.ts";
 import type { FromWorker, SharedSnapshot, ToWorker, WorkerStart } from "./messages.ts";
@@ -88,8 +87,6 @@ const services: Services = {
   streams: new Set(),
   policy: (id) => policies.get(id),
   draining: () => draining,
-  cutOff,
-  endEarly,
   ended(exchange) {
     exchanges.delete(exchange);
   },

@@ -6,12 +6,8 @@ import type { ClientAnswer } from "../../engine/client-messages.ts";
 import { frameChunk, LAST_CHUNK } from "../../lib/chunk-framing.ts";
 import { isHeaderValue } from "../../lib/http1/headers.ts";
 import type { RequestHead } from "../../lib/http1/request-parser.ts";
+import { LAST_EVENT_MS } from "../last-event.ts";
 
-/**
- * The time that a client gets for the last event before its connection ends. One that learns of both at once may drop
- * the event: fetch, and with it the vendors' SDKs, discards what it has not handed out yet when a body breaks.
- */
-export const LAST_EVENT_MS = 250;
 /** Beyond this, putting head and body together costs more than a second buffer. */
 const MAX_JOINED_BYTES = 16 * 1024;
 const NO_BYTES = Buffer.alloc(0);
@@ -150,7 +146,6 @@ export class Http1Answer implements ClientAnswer {
     }
   }
 
-  /** Ends the connection after what was written, so that the answer is seen not to be whole. */
   cutOff(): void {
     setTimeout(() => {
       const { socket } = this.#carrier;
@@ -166,7 +161,6 @@ export class Http1Answer implements ClientAnswer {
     }, LAST_EVENT_MS);
   }
 
-  /** Ends an answer whose bytes are all written while the client still sends. */
   endEarly(): void {
     this.writableEnded = true;
     this.flushHeaders();
