@@ -37,6 +37,8 @@ export class World {
   used = 0;
   /** What turned out to be less. */
   corrected = 0;
+  /** What was told in calls that had no answer. */
+  unanswered = 0;
   #client: ReturnType<typeof connect>;
   #late: string[][] = [];
   readonly #keyPrefix: string;
@@ -112,6 +114,8 @@ export class Machine {
   #sequence = 0;
   #leaseEndsAt = 0;
   #lapsedAt = 0;
+  /** Spent, and told in calls that had no answer, the last of which is not yet known to have come. */
+  #untold = 0;
   /** Settled by its processes before this one. */
   #earlier = 0;
 
@@ -152,9 +156,9 @@ export class Machine {
 
   /** A lease that was not renewed is no longer used; what runs goes on. */
   lapse(): void {
-    if (this.#world.nowMs < this.#leaseEndsAt || (this.lease === 0 && this.spent >= 0)) return;
+    if (this.#world.nowMs < this.#leaseEndsAt || (this.lease === 0 && this.spent >= 0 && this.#untold === 0)) return;
     if (this.lease - this.spent > 0) this.hasLapsed = true;
-    if (this.#lapsedAt !== this.#leaseEndsAt) this.ranOn += this.spent + this.reserved;
+    if (this.#lapsedAt !== this.#leaseEndsAt) this.ranOn += Math.max(0, this.spent + this.#untold + this.reserved);
     this.#lapsedAt = this.#leaseEndsAt;
     this.lease = this.spent + this.reserved;
   }
@@ -172,11 +176,13 @@ export class Machine {
       },
       now,
     );
+    if (fate !== "ok") this.#world.unanswered += Math.max(0, this.spent);
+    this.#untold = fate === "ok" ? 0 : this.#untold + this.spent;
     this.spent = 0;
     this.lease = Math.min(this.lease, wanted);
     const count = this.#counters.countOf(bucket);
     this.#sequence += 1;
-    const answer = await this.#world.call(this.#name, `p${this.#process}`, this.#sequence, line, fate);
+    const answer = await this.#world.call(this.#name, `${this.#process}-p`, this.#sequence, line, fate);
     if (fate !== "ok") return;
     const grant = this.#counters.answered(bucket, answer, count, now);
     this.last = grant;
@@ -187,7 +193,8 @@ export class Machine {
   /** The process is killed and started again; what it has settled is known from its journal. */
   restart(): void {
     if (this.lease - this.spent > 0) this.hasLapsed = true;
-    this.ranOn += this.spent;
+    this.ranOn += Math.max(0, this.spent + this.#untold);
+    this.#untold = 0;
     this.#counters = new BucketCounters(leaseMs);
     this.#process += 1;
     this.#sequence = 0;

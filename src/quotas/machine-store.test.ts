@@ -46,6 +46,15 @@ test("all or none: what cannot be written leaves what was there", (t) => {
   store.close();
 });
 
+test("it counts how often it is opened", (t) => {
+  const path = storePath(t);
+  for (const run of [1, 2, 3]) {
+    const store = new MachineStore(path);
+    assert.equal(store.run, run);
+    store.close();
+  }
+});
+
 test("a store of an earlier version gets the table; a row that is none is passed over", (t) => {
   const path = storePath(t);
   const old = new DatabaseSync(path);

@@ -43,6 +43,7 @@ const SCHEMA = `
     PRIMARY KEY (month, subject, kind)
   ) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS machine (id TEXT NOT NULL);
+  CREATE TABLE IF NOT EXISTS runs (count INTEGER NOT NULL);
   CREATE TABLE IF NOT EXISTS machines (count INTEGER NOT NULL, seen_at INTEGER NOT NULL);
   CREATE TABLE IF NOT EXISTS limit_overrides (
     subject TEXT PRIMARY KEY, version INTEGER, content TEXT NOT NULL
@@ -67,6 +68,8 @@ const UPSERT_OVERRIDE = `
 export class MachineStore {
   /** A name of this machine that lasts as long as the file. */
   readonly machineId: string;
+  /** How often the file has been opened, this time included; the same again if that could not be written. */
+  readonly run: number;
   /** Machines that shared limits lately, this one included: the most of a day. */
   #machines: SeenMachines = { count: 1, seenAt: 0 };
   readonly #database: DatabaseSync;
@@ -87,6 +90,7 @@ export class MachineStore {
       this.#database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
       this.#database.exec(SCHEMA);
       this.machineId = this.#ownId();
+      this.run = this.#countRun();
       const seen = this.#database.prepare("SELECT count, seen_at AS seenAt FROM machines").get();
       this.#machines = (seen as SeenMachines | undefined) ?? this.#machines;
       this.#upsert = this.#database.prepare(UPSERT);
@@ -186,6 +190,20 @@ export class MachineStore {
     const id = randomUUID();
     this.#database.prepare("INSERT INTO machine (id) VALUES (?)").run(id);
     return id;
+  }
+
+  #countRun(): number {
+    const known = this.#database.prepare("SELECT count FROM runs").get() as { count: number } | undefined;
+    const run = (known?.count ?? 0) + 1;
+    try {
+      this.#writeAll("the number of starts", () => {
+        this.#database.exec("DELETE FROM runs");
+        this.#database.prepare("INSERT INTO runs (count) VALUES (?)").run(run);
+      });
+    } catch {
+      // A full disk is told of when it matters.
+    }
+    return run;
   }
 }
 

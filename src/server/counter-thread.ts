@@ -87,6 +87,6 @@ port.on("message", (message: ToCounter) => {
 });
 post({
   kind: "ready",
-  known: { machineId: store.machineId, machines: store.machines },
+  known: { machineId: store.machineId, run: store.run, machines: store.machines },
   overrides: store.overrides(),
 });

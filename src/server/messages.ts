@@ -88,6 +88,8 @@ export type ToCounter =
 export interface KnownMachines {
   /** This machine's name. */
   readonly machineId: string;
+  /** How often it has been started, this time included. */
+  readonly run: number;
   /** How many shared limits lately, this one included. */
   readonly machines: number;
 }

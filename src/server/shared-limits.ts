@@ -54,6 +54,7 @@ export class SharedLimits {
     this.#log = log;
     this.#onLoss = onLoss;
     const machine = known?.machineId ?? randomUUID();
+    const run = known?.run ?? 0;
     const machinesBefore = known?.machines ?? 1;
     this.#keeper = new LeaseKeeper({
       table,
@@ -68,7 +69,15 @@ export class SharedLimits {
           tellKeeper(next);
           this.#say(next);
         };
-        this.#authority = new RedisAuthority({ config: state, gateway, machine, machinesBefore, onState, onMachines });
+        this.#authority = new RedisAuthority({
+          config: state,
+          gateway,
+          machine,
+          run,
+          machinesBefore,
+          onState,
+          onMachines,
+        });
         return this.#authority;
       },
     });

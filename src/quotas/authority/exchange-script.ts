@@ -14,6 +14,9 @@
  * Counters are cumulative and calls numbered, so a call that is repeated, lost or late counts once. Redis TIME is the
  * only clock. Times are milliseconds, amounts doubles that hold whole numbers exactly up to 2^53.
  *
+ * PROCESS begins with how often its machine had been started, and a dash: what a killed process said arrives late at times,
+ * after its successor has told all that the machine had used.
+ *
  * KEYS: the hashes, or the sorted set of machines. ARGV: machine, process, sequence number, lease duration, then for each
  * key a line: `m` (I am alive), `x` (I leave), or mode and numbers as `encodeExchange` writes them. Returns a line a key.
  */
@@ -21,6 +24,8 @@ export const EXCHANGE_SCRIPT = String.raw`
 local machine, process = ARGV[1], ARGV[2]
 local sequence, ttl = tonumber(ARGV[3]), tonumber(ARGV[4])
 local instance = machine .. '/' .. process
+local function runOf(id) return tonumber(string.match(id, '^.*/(%d+)%-')) or 0 end
+local run = runOf(instance)
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
@@ -122,7 +127,8 @@ local function tidy(bucket, mode, rate, changed, gone)
 end
 
 -- Sum of the machines' counters. What was known before the data was lost stays used, whoever counts it again; else
--- counters may well be lower than they were, where what was told turned out to be less.
+-- counters may well be lower than they were, where what was told turned out to be less. What a machine told without
+-- hearing an answer counts twice if others had heard of it when the data was lost: rather that than not at all.
 local function total(bucket, r, own, wasLost)
   local lost, folded = tonumber(bucket.fields.h) or 0, bucket.folded
   local before = 0
@@ -202,12 +208,13 @@ local function exchange(key, line)
   local wasLost = r.birth ~= 0 and r.birth ~= tonumber(fields.b)
   if not fields.b then fields.b = text(tonumber(time[1]) * 1000000 + tonumber(time[2])); set[#set + 1] = 'b'; set[#set + 1] = fields.b end
 
-  local others = 0
+  local others, isLate = 0, own and sequence <= own.sequence
   for id, l in pairs(bucket.leases) do
     if id ~= instance then others = others + l.lease end
+    if r.mode ~= 'r' and l.machine == machine and runOf(id) > run then isLate = true end
   end
-  if own and sequence <= own.sequence then
-    return table.concat({ text(own.lease), '0', text(others), fields.b, '0' }, ' ') -- late: a newer call was there before
+  if isLate then -- a newer call was there before, or a newer process
+    return table.concat({ text(own and own.lease or 0), '0', text(others), fields.b, '0' }, ' ')
   end
   local g = ghost(bucket, r, others, wasLost)
   if g then

@@ -44,6 +44,8 @@ export interface RedisAuthorityOptions {
   readonly gateway: string;
   /** This machine: the same after a restart, and no other's. */
   readonly machine: string;
+  /** How often it has been started, this time included; 0 if left out: its name is new each time. */
+  readonly run?: number;
   /** Told when it becomes well, and of each reason why it is not, once until it is well again. */
   readonly onState: (state: AuthorityState) => void;
   /** Machines that shared before, until Redis says how many do; 1 if left out. */
@@ -72,7 +74,7 @@ interface Call {
 
 export class RedisAuthority implements Authority {
   readonly #options: RedisAuthorityOptions;
-  readonly #process = randomBytes(8).toString("hex");
+  readonly #process: string;
   readonly #counters: BucketCounters;
   readonly #machinesKey: string;
   readonly #leaseMs: number;
@@ -94,6 +96,7 @@ export class RedisAuthority implements Authority {
   /** Begins to connect; `state` and `onState` tell how that went. */
   constructor(options: RedisAuthorityOptions) {
     this.#options = options;
+    this.#process = `${options.run ?? 0}-${randomBytes(8).toString("hex")}`;
     this.#leaseMs = options.leaseMs ?? LEASE_MS;
     this.#machines = options.machinesBefore ?? 1;
     this.#counters = new BucketCounters(this.#leaseMs);
