@@ -1,7 +1,9 @@
 /** One connection to Redis: a server, the master that sentinels name, or a cluster. It is made anew when it fails. */
-import { createClient, createCluster, RootNodesUnavailableError } from "@redis/client";
 import type { RedisConfig, RedisNode } from "../../config/snapshot.ts";
 import { hash } from "node:crypto";
+
+/** The client library: loading it takes 0.1 seconds, which only who has a Redis pays. */
+const library = () => import("@redis/client");
 
 /** The longest that connecting may take, in milliseconds, with handshakes and all nodes. */
 const CONNECT_TIMEOUT_MS = 3_000;
@@ -141,6 +143,7 @@ function credentials(username: string | undefined, password: string | undefined)
 }
 
 async function openServer(config: RedisConfig, node: RedisNode, attempt: Attempt): Promise<RedisConnection> {
+  const { createClient } = await library();
   const client = createClient({
     ...COMMON,
     ...credentials(config.username, config.password),
@@ -171,6 +174,7 @@ async function findMaster(config: RedisConfig, attempt: Attempt): Promise<RedisN
   if (sentinel === undefined) {
     throw new Error("no sentinel is configured");
   }
+  const { createClient } = await library();
   for (const node of config.nodes) {
     const client = createClient({
       ...COMMON,
@@ -203,6 +207,7 @@ async function findMaster(config: RedisConfig, attempt: Attempt): Promise<RedisN
 }
 
 async function openCluster(config: RedisConfig, attempt: Attempt): Promise<RedisConnection> {
+  const { createCluster, RootNodesUnavailableError } = await library();
   const cluster = createCluster({
     RESP: 2,
     rootNodes: config.nodes.map((node) => ({ socket: socketOptions(config, node) })),
