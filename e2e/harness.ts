@@ -10,6 +10,7 @@ import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { JsonObject } from "../src/lib/json.ts";
 import type { UsageEntry } from "../src/ledger/entry.ts";
+import { cleanEnvironment } from "../src/cli/command-helper.test.ts";
 
 /** Who ends a gateway: a test's context, or the cleanups of a whole file. */
 export type Ending = Pick<TestContext, "after">;
@@ -167,7 +168,7 @@ class GatewayProcess implements RunningGateway {
     }
     const child = spawn(process.execPath, [MAIN, ...parameters], {
       cwd: this.#directory,
-      env: { PATH: process.env["PATH"], SLUICE_LOG_LEVEL: "debug", ...environment },
+      env: cleanEnvironment({ SLUICE_LOG_LEVEL: "debug", ...environment }),
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#process = child;
@@ -308,7 +309,7 @@ export function oneEngine({ url }: { readonly url: string }) {
 export async function until<T>(
   what: string,
   check: () => T | undefined | Promise<T | undefined>,
-  timeoutMs = 5000,
+  timeoutMs = 20_000,
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {

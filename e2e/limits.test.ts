@@ -7,6 +7,7 @@ import { join } from "node:path";
 import test, { type TestContext } from "node:test";
 import type { JsonObject } from "../src/lib/json.ts";
 import { startSimulator, type Simulator } from "../src/simulate/simulator.ts";
+import { cleanEnvironment } from "../src/cli/command-helper.test.ts";
 import { MAIN, rawRequest, startGateway, testKey, until, type GatewayOptions, type RunningGateway } from "./harness.ts";
 import { askLimits, limitsSet } from "./limits-api.ts";
 import { Load } from "./load.ts";
@@ -304,7 +305,7 @@ test("without tokens: neither from other machines, nor by a web page", async (t)
 
 async function sluice(t: TestContext, args: string[], environment: Record<string, string> = {}) {
   const child = spawn(process.execPath, [MAIN, ...args], {
-    env: { PATH: process.env["PATH"], ...environment },
+    env: cleanEnvironment(environment),
     stdio: ["ignore", "pipe", "pipe"],
   });
   t.after(() => child.kill("SIGKILL"));

@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
+import { cleanEnvironment } from "../src/cli/command-helper.test.ts";
 import { Cleanups, MAIN, testKey, until, type Ending } from "./harness.ts";
 import { Load } from "./load.ts";
 import { FREE_PORTS, SluiceProcess, temporaryDirectory } from "./sluice-process.ts";
@@ -61,7 +62,7 @@ test("standard output's reader leaves: `| head -1` does not end the gateway", as
   const command = `exec "$0" "$@" | head -1`;
   const shell = spawn("sh", ["-c", command, process.execPath, MAIN, ...serve("stdout")], {
     cwd,
-    env: { PATH: process.env["PATH"], SLUICE_LOG_LEVEL: "debug" },
+    env: cleanEnvironment({ SLUICE_LOG_LEVEL: "debug" }),
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
   });

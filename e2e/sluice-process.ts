@@ -5,6 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { cleanEnvironment } from "../src/cli/command-helper.test.ts";
 import { assertNoSecrets, MAIN, until, type Ending } from "./harness.ts";
 
 export interface ProcessOptions {
@@ -28,7 +29,7 @@ export class SluiceProcess {
     const { cwd, environment, stdout = "pipe", stderr = "pipe" } = options;
     this.child = spawn(process.execPath, [MAIN, ...parameters], {
       cwd,
-      env: { PATH: process.env["PATH"], SLUICE_LOG_LEVEL: "debug", ...environment },
+      env: cleanEnvironment({ SLUICE_LOG_LEVEL: "debug", ...environment }),
       stdio: ["ignore", stdout, stderr],
     });
     this.child.stdout?.setEncoding("utf8").on("data", (text: string) => (this.stdout += text));

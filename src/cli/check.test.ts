@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { hashKey } from "../config/keys.ts";
+import { sluice as run } from "./command-helper.test.ts";
+import type { Outcome } from "./command-helper.test.ts";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), "sluice-check-"));
 after(() => {
   rmSync(directory, { recursive: true });
@@ -22,20 +21,8 @@ const environment = {
   VLLM_2: "http://10.0.0.8:8000",
 };
 
-interface Outcome {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 function sluice(...parameters: string[]): Outcome {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ["src/main.ts", ...parameters], {
-    cwd: root,
-    env: { PATH: process.env["PATH"], ...environment },
-    encoding: "utf8",
-    timeout: 30_000,
-  });
-  return { status, stdout, stderr };
+  return run(parameters, environment);
 }
 
 test("every example is valid as it stands, without a warning, and shows what would run but no secret", () => {

@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { sluice } from "./command-helper.test.ts";
+import type { Outcome } from "./command-helper.test.ts";
 import { lineDiff } from "./line-diff.ts";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), "sluice-cli-templates-"));
 after(() => {
   rmSync(directory, { recursive: true });
@@ -41,13 +40,8 @@ domains:
 const input = join(directory, "input.json");
 writeFileSync(input, '{"text":"from a file"}');
 
-function templates(...parameters: string[]): { status: number | null; stdout: string; stderr: string } {
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    ["src/main.ts", "templates", ...parameters, "--config", config],
-    { cwd: root, encoding: "utf8", timeout: 30_000 },
-  );
-  return { status, stdout, stderr };
+function templates(...parameters: string[]): Outcome {
+  return sluice(["templates", ...parameters, "--config", config]);
 }
 
 test("render: what a prompt makes of an input, by version, label or route", () => {
