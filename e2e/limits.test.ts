@@ -1,17 +1,15 @@
 /** Limits that are set at run time on one machine: when they hold, what becomes of what is used, and what they outlive. */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
 import type { JsonObject } from "../src/lib/json.ts";
 import { startSimulator, type Simulator } from "../src/simulate/simulator.ts";
-import { cleanEnvironment } from "../src/cli/command-helper.test.ts";
-import { MAIN, rawRequest, startGateway, testKey, until, type GatewayOptions, type RunningGateway } from "./harness.ts";
+import { rawRequest, startGateway, testKey, until, type GatewayOptions, type RunningGateway } from "./harness.ts";
 import { askLimits, limitsSet } from "./limits-api.ts";
 import { Load } from "./load.ts";
-import { FREE_PORTS, SluiceProcess, temporaryDirectory } from "./sluice-process.ts";
+import { ended, FREE_PORTS, SluiceProcess, temporaryDirectory } from "./sluice-process.ts";
 import { limitOf, usageOf } from "./usage.ts";
 
 const { key, hash } = testKey("limits");
@@ -303,23 +301,10 @@ test("without tokens: neither from other machines, nor by a web page", async (t)
   assert.equal((await askLimits({ adminUrl }, "GET", "")).status, 200);
 });
 
-async function sluice(t: TestContext, args: string[], environment: Record<string, string> = {}) {
-  const child = spawn(process.execPath, [MAIN, ...args], {
-    env: cleanEnvironment(environment),
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  t.after(() => child.kill("SIGKILL"));
-  let [stdout, stderr] = ["", ""];
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-  const [code] = (await once(child, "close")) as [number];
-  return { code, stdout, stderr };
-}
-
 test("`sluice limits` sets, shows and removes; `sluice usage` marks what was set", async (t) => {
   const ops = testKey("ops");
   const { gateway } = await start(t, { admin: { tokens: [{ name: "ops", hash: ops.hash }] } });
-  const run = (...args: string[]) => sluice(t, [...args, "--admin", gateway.adminUrl], { SLUICE_ADMIN_TOKEN: ops.key });
+  const run = (...args: string[]) => ended(t, [...args, "--admin", gateway.adminUrl], { SLUICE_ADMIN_TOKEN: ops.key });
   const none = await run("limits");
   assert.match(none.stdout, /^No limits are set at run time/);
   const set = await run("limits", "set", "consumer", "search", "rpm=7", "monthly.usd=2.5", "burst=5s");
@@ -356,8 +341,8 @@ test("`sluice limits` sets, shows and removes; `sluice usage` marks what was set
     assert.deepEqual([failed.code, failed.stdout], [1, ""], args.join(" "));
     assert.match(failed.stderr, message);
   }
-  const closed = await sluice(t, ["limits", "--admin", gateway.adminUrl]);
+  const closed = await ended(t, ["limits", "--admin", gateway.adminUrl]);
   assert.match(closed.stderr, /SLUICE_ADMIN_TOKEN/);
-  const wrong = await sluice(t, ["limits", "--admin", gateway.adminUrl, "--token", "x"]);
+  const wrong = await ended(t, ["limits", "--admin", gateway.adminUrl, "--token", "x"]);
   assert.equal(wrong.code, 1);
 });

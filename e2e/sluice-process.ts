@@ -70,6 +70,17 @@ export class SluiceProcess {
   }
 }
 
+/** Runs a command of `sluice` that ends by itself. */
+export async function ended(
+  t: Ending,
+  parameters: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<{ readonly code: number | string; readonly stdout: string; readonly stderr: string }> {
+  const command = new SluiceProcess(t, parameters, { cwd: tmpdir(), environment });
+  const code = await command.exit;
+  return { code, stdout: command.stdout, stderr: command.stderr };
+}
+
 /** An empty directory until the test ends. */
 export async function temporaryDirectory(t: Ending): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "sluice-process-"));

@@ -1,6 +1,5 @@
 /** What is used of limits, as people and tools see it: the report, its command, alerts and metrics. */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -10,7 +9,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { JsonObject } from "../src/lib/json.ts";
 import { startSimulator, type Simulator } from "../src/simulate/simulator.ts";
 import { read } from "./client.ts";
-import { Cleanups, MAIN, rawRequest, startGateway, testKey, until, type RunningGateway } from "./harness.ts";
+import { Cleanups, rawRequest, startGateway, testKey, until, type RunningGateway } from "./harness.ts";
+import { ended } from "./sluice-process.ts";
 import { limitOf, quietUsage, tokensOf, usageOf, usagePage } from "./usage.ts";
 
 const { key, hash } = testKey("usage-report");
@@ -72,16 +72,8 @@ function configOf(all: readonly JsonObject[], more: JsonObject = {}): JsonObject
 const chat = (at: RunningGateway, content: string, stream = false): ReturnType<typeof read> =>
   read({ url: at.url, key, dialect: "openai", model: "index", stream, content });
 
-/** Runs `sluice usage` and resolves when it has ended. */
-async function command(...parameters: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, [MAIN, "usage", ...parameters], { stdio: ["ignore", "pipe", "pipe"] });
-  let stdout = "";
-  let stderr = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-  const [code] = (await once(child, "close")) as [number];
-  return { code, stdout, stderr };
-}
+/** Runs `sluice usage` to its end. */
+const command = (...parameters: string[]): ReturnType<typeof ended> => ended(cleanups, ["usage", ...parameters]);
 
 test("everything limited is there before anybody used it, and what runs is held", async () => {
   const { usage } = await usagePage(gateway, "?limit=1000&consumer=search");

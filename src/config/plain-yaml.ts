@@ -15,7 +15,7 @@ export interface PlainYaml {
 const MAX_DEPTH = 32;
 
 /** Tabs, carriage returns and other control characters, and marks that are invisible. */
-// eslint-disable-next-line no-control-regex -- these are what it looks for
+// oxlint-disable-next-line no-control-regex -- these are what it looks for
 const UNUSUAL = /[\u0000-\u0009\u000B-\u001F\u007F-\u009F\u2028\u2029\uFEFF\uD800-\uDFFF\uFFFE\uFFFF]/;
 const KEY = /[A-Za-z_$][\w.$/-]{0,127}|"[\w.$@/ -]{1,128}"|'[\w.$@/ -]{1,128}'/y;
 const QUOTED = /"[^"\\\n]*"|'[^'\n]*'/y;

@@ -14,7 +14,7 @@ export const name = z
 
 /** A model's name: as vendors write them (`meta-llama/Llama-3.3-70B:free`). */
 export const modelName = z.string().regex(
-  // eslint-disable-next-line no-control-regex -- these are what may not be in it
+  // oxlint-disable-next-line no-control-regex -- these are what may not be in it
   /^[^\s\u0000-\u001F\u007F-\u009F\u200B-\u200F\u202A-\u202E\u2060-\u206F]{1,256}$/,
   "must be 1 to 256 printable characters without spaces",
 );
